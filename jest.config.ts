@@ -1,0 +1,36 @@
+/** @jest-config-loader esbuild-register */
+import type { Config } from 'jest';
+
+type Project = Exclude<NonNullable<Config['projects']>[number], string>;
+
+const base: Project = {
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['ts-jest', { useESM: true }] },
+  setupFilesAfterEnv: ['<rootDir>/__tests__/support/leaks.ts'],
+};
+
+const redis: Project = {
+  ...base,
+  testMatch: ['<rootDir>/__tests__/redis/**/*.test.ts'],
+  globalSetup: '<rootDir>/__tests__/support/require-redis.ts',
+};
+
+const config: Config = {
+  coverageProvider: 'v8',
+  collectCoverageFrom: ['src/**/*.ts'],
+  testTimeout: 60_000,
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/__tests__/{unit,contract,types}/**/*.test.ts'] },
+    { ...redis, displayName: 'ioredis5' },
+    { ...redis, displayName: 'ioredis6', moduleNameMapper: { '^ioredis$': 'ioredis-v6' } },
+    {
+      ...redis,
+      displayName: 'interop',
+      testMatch: ['<rootDir>/__tests__/interop/**/*.test.ts'],
+      globalSetup: '<rootDir>/__tests__/support/require-celery.ts',
+    },
+  ],
+};
+
+export default config;

@@ -1,0 +1,44 @@
+/**
+ * Events for those who watch: Node's diagnostics channels, which cost nothing without a subscriber, and warnings.
+ */
+import { channel } from 'node:diagnostics_channel';
+
+/** Names of the diagnostics channels, with what their messages carry. */
+export interface DiagnosticEvents {
+  /** A connection to Redis came up (`attempt` counts from 1) or was lost. */
+  'celery-redis-backend:connection': {
+    readonly connection: string;
+    readonly state: 'ready' | 'lost';
+    readonly attempt: number;
+    readonly error?: Error | undefined;
+  };
+  /** A result was found by the slow re-read, not by its message: its writer does not publish, or the message was lost. */
+  'celery-redis-backend:rescued': { readonly taskId: string };
+  /** A message or a stored value was no answer: undecodable, or of another task. */
+  'celery-redis-backend:rejected': { readonly taskId: string; readonly error: Error };
+  /** A store is tried again. */
+  'celery-redis-backend:store-retry': { readonly taskId: string; readonly attempt: number; readonly error: Error };
+  /** What was also given to `process.emitWarning`. */
+  'celery-redis-backend:warning': { readonly code: WarningCode; readonly message: string };
+}
+
+/** Codes of the warnings, each emitted once a backend. */
+export type WarningCode = 'CELERY_CHANNEL_REFUSED' | 'CELERY_UNANNOUNCED' | 'CELERY_CONNECTION';
+
+/** Publishes one event. A subscriber that throws does so in its own turn: Node reports it, and the publisher goes on. */
+export function publish<N extends keyof DiagnosticEvents>(name: N, message: DiagnosticEvents[N]): void {
+  const events = channel(name);
+  if (events.hasSubscribers) events.publish(message);
+}
+
+/** Emits each warning once. */
+export class Warnings {
+  readonly #given = new Set<WarningCode>();
+
+  warn(code: WarningCode, message: string): void {
+    if (this.#given.has(code)) return;
+    this.#given.add(code);
+    process.emitWarning(message, { type: 'CeleryRedisBackendWarning', code });
+    publish('celery-redis-backend:warning', { code, message });
+  }
+}

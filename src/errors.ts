@@ -1,0 +1,299 @@
+/**
+ * Every error this package throws. Match on `code`, which is stable, rather than on class or message.
+ *
+ * ```
+ * CeleryError
+ * ├── ImproperlyConfigured     a wrong option, setting or URL
+ * ├── InvalidArgumentError     a wrong argument of one call
+ * ├── SecurityError            something that will not be decoded for safety's sake
+ * ├── SerializationError
+ * │   ├── EncodeError          a value that the serializer cannot write
+ * │   ├── DecodeError          a payload that the serializer cannot read
+ * │   └── ContentDisallowed    a serializer that is not in the accept list
+ * ├── BackendError
+ * │   ├── BackendGetMetaError  a read that Redis did not answer
+ * │   ├── BackendStoreError    a store that did not succeed
+ * │   └── BackendClosedError   the backend was closed
+ * └── TaskError
+ *     ├── TimeoutError         the wait's deadline passed
+ *     └── RemoteError          the task failed
+ *         ├── TaskRevokedError
+ *         └── ChordError
+ * ```
+ *
+ * @see celery.exceptions
+ */
+
+/** The stable code of each error. */
+export type ErrorCode =
+  | 'CELERY_IMPROPERLY_CONFIGURED'
+  | 'CELERY_INVALID_ARGUMENT'
+  | 'CELERY_INVALID_ID'
+  | 'CELERY_SECURITY'
+  | 'CELERY_ENCODE'
+  | 'CELERY_DECODE'
+  | 'CELERY_CONTENT_DISALLOWED'
+  | 'CELERY_BACKEND'
+  | 'CELERY_BACKEND_UNAVAILABLE'
+  | 'CELERY_BACKEND_REFUSED'
+  | 'CELERY_BACKEND_GET'
+  | 'CELERY_BACKEND_STORE'
+  | 'CELERY_VALUE_TOO_LARGE'
+  | 'CELERY_BACKEND_CLOSED'
+  | 'CELERY_TIMEOUT'
+  | 'CELERY_TASK_FAILED'
+  | 'CELERY_TASK_REVOKED'
+  | 'CELERY_CHORD';
+
+/** What an error may carry besides its message. */
+export interface CeleryErrorOptions extends ErrorOptions {
+  /** Overrides the code of the class. */
+  readonly code?: ErrorCode;
+}
+
+/** The root of every error of this package. */
+export class CeleryError extends Error {
+  static {
+    this.prototype.name = 'CeleryError';
+  }
+
+  /** Stable, meant to be matched on. */
+  readonly code: ErrorCode;
+
+  constructor(message: string, code: ErrorCode, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** An option, a setting of `app.conf` or a URL is wrong. Says what was expected and what came. */
+export class ImproperlyConfigured extends CeleryError {
+  static {
+    this.prototype.name = 'ImproperlyConfigured';
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'CELERY_IMPROPERLY_CONFIGURED', options);
+  }
+}
+
+/** An argument of one call is wrong (`CELERY_INVALID_ID` for a task id). Nothing was sent. */
+export class InvalidArgumentError extends CeleryError {
+  static {
+    this.prototype.name = 'InvalidArgumentError';
+  }
+
+  constructor(message: string, options: CeleryErrorOptions = {}) {
+    super(message, options.code ?? 'CELERY_INVALID_ARGUMENT', options);
+  }
+}
+
+/** A payload asks for something that is never done with data from the wire. */
+export class SecurityError extends CeleryError {
+  static {
+    this.prototype.name = 'SecurityError';
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'CELERY_SECURITY', options);
+  }
+}
+
+/** A value or payload and the serializer do not go together. */
+export class SerializationError extends CeleryError {
+  static {
+    this.prototype.name = 'SerializationError';
+  }
+}
+
+/** A value cannot be written. Says where in the value, and why. Nothing was sent. */
+export class EncodeError extends SerializationError {
+  static {
+    this.prototype.name = 'EncodeError';
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'CELERY_ENCODE', options);
+  }
+}
+
+/** A payload cannot be read. Only the call that read it fails. */
+export class DecodeError extends SerializationError {
+  static {
+    this.prototype.name = 'DecodeError';
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'CELERY_DECODE', options);
+  }
+}
+
+/** The serializer is not in the accept list. */
+export class ContentDisallowed extends SerializationError {
+  static {
+    this.prototype.name = 'ContentDisallowed';
+  }
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, 'CELERY_CONTENT_DISALLOWED', options);
+  }
+}
+
+/**
+ * The backend could not do what was asked: `CELERY_BACKEND_UNAVAILABLE` when Redis could not be reached or did not
+ * answer in time, `CELERY_BACKEND_REFUSED` when it answered with an error.
+ */
+export class BackendError extends CeleryError {
+  static {
+    this.prototype.name = 'BackendError';
+  }
+
+  constructor(message: string, options: CeleryErrorOptions = {}) {
+    super(message, options.code ?? 'CELERY_BACKEND', options);
+  }
+}
+
+/** A meta could not be read. `cause` says why. */
+export class BackendGetMetaError extends BackendError {
+  static {
+    this.prototype.name = 'BackendGetMetaError';
+  }
+
+  /** The task whose meta was asked for; empty where several were. */
+  readonly taskId: string;
+
+  constructor(message: string, taskId: string, options: CeleryErrorOptions = {}) {
+    super(message, { ...options, code: options.code ?? 'CELERY_BACKEND_GET' });
+    this.taskId = taskId;
+  }
+}
+
+/** A result could not be stored (`CELERY_VALUE_TOO_LARGE` when it never can be). `cause` says why. */
+export class BackendStoreError extends BackendError {
+  static {
+    this.prototype.name = 'BackendStoreError';
+  }
+
+  readonly taskId: string;
+  /** The state that was to be stored. */
+  readonly state: string;
+
+  constructor(message: string, taskId: string, state: string, options: CeleryErrorOptions = {}) {
+    super(message, { ...options, code: options.code ?? 'CELERY_BACKEND_STORE' });
+    this.taskId = taskId;
+    this.state = state;
+  }
+}
+
+/** The backend was closed, before or during the call. */
+export class BackendClosedError extends BackendError {
+  static {
+    this.prototype.name = 'BackendClosedError';
+  }
+
+  constructor(message = 'The backend is closed.', options?: ErrorOptions) {
+    super(message, { ...options, code: 'CELERY_BACKEND_CLOSED' });
+  }
+}
+
+/** What came of a task, or of waiting for it. */
+export class TaskError extends CeleryError {
+  static {
+    this.prototype.name = 'TaskError';
+  }
+
+  readonly taskId: string;
+
+  constructor(message: string, code: ErrorCode, taskId: string, options?: ErrorOptions) {
+    super(message, code, options);
+    this.taskId = taskId;
+  }
+}
+
+/**
+ * What the last read at a deadline found: `'unready'`: it succeeded and the result was not there; `'failed'`: it did
+ * not succeed in its budget; `'skipped'`: the link was known to be down.
+ */
+export type LastLook = 'unready' | 'failed' | 'skipped';
+
+/** A wait's deadline passed before the task was ready. The task itself goes on. */
+export class TimeoutError extends TaskError {
+  static {
+    this.prototype.name = 'TimeoutError';
+  }
+
+  /** The limit that was given, in seconds. */
+  readonly timeout: number;
+  /** What the last read at the deadline found. */
+  readonly lastLook: LastLook;
+
+  constructor(taskId: string, timeout: number, lastLook: LastLook) {
+    super(timeoutMessage(taskId, timeout, lastLook), 'CELERY_TIMEOUT', taskId);
+    this.timeout = timeout;
+    this.lastLook = lastLook;
+  }
+}
+
+function timeoutMessage(taskId: string, timeout: number, lastLook: LastLook): string {
+  const outcome = {
+    unready: 'its result was not there at the deadline',
+    failed: 'Redis did not answer the last read at the deadline',
+    skipped: 'Redis was out of reach at the deadline',
+  }[lastLook];
+  return `Task ${taskId} did not become ready in ${timeout} s: ${outcome}.`;
+}
+
+/** What a failed task left behind. */
+export interface RemoteErrorFields {
+  readonly taskId: string;
+  /** The exception's class name, as Python writes it: `'ValueError'`, `'Outer.Inner'`. */
+  readonly excType: string;
+  /** The exception's module, `null` when the writer gave none. */
+  readonly excModule: string | null;
+  /** The exception's arguments. */
+  readonly excArgs: readonly unknown[];
+  /** The traceback (Python) or stack (JavaScript) of the failure, `null` when none was stored. */
+  readonly traceback: string | null;
+}
+
+/** The task failed. The message is what `str()` of the exception would say, the stack is that of the caller. */
+export class RemoteError extends TaskError implements RemoteErrorFields {
+  static {
+    this.prototype.name = 'RemoteError';
+  }
+
+  readonly excType: string;
+  readonly excModule: string | null;
+  readonly excArgs: readonly unknown[];
+  readonly traceback: string | null;
+
+  constructor(message: string, fields: RemoteErrorFields, code: ErrorCode = 'CELERY_TASK_FAILED') {
+    super(message, code, fields.taskId);
+    this.excType = fields.excType;
+    this.excModule = fields.excModule;
+    this.excArgs = fields.excArgs;
+    this.traceback = fields.traceback;
+  }
+}
+
+/** The task was revoked, expired or terminated; the message says which. */
+export class TaskRevokedError extends RemoteError {
+  static {
+    this.prototype.name = 'TaskRevokedError';
+  }
+
+  constructor(message: string, fields: RemoteErrorFields) {
+    super(message, fields, 'CELERY_TASK_REVOKED');
+  }
+}
+
+/** A header task of a chord failed, so that its body never ran. */
+export class ChordError extends RemoteError {
+  static {
+    this.prototype.name = 'ChordError';
+  }
+
+  constructor(message: string, fields: RemoteErrorFields) {
+    super(message, fields, 'CELERY_CHORD');
+  }
+}
