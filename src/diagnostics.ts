@@ -1,5 +1,5 @@
 /**
- * Events for those who watch: Node's diagnostics channels, which cost nothing without a subscriber, and warnings.
+ * For those who watch: figures, warnings, and Node's diagnostics channels, which cost nothing without a subscriber.
  */
 import { channel } from 'node:diagnostics_channel';
 
@@ -20,6 +20,26 @@ export interface DiagnosticEvents {
   'celery-redis-backend:store-retry': { readonly taskId: string; readonly attempt: number; readonly error: Error };
   /** What was also given to `process.emitWarning`. */
   'celery-redis-backend:warning': { readonly code: WarningCode; readonly message: string };
+}
+
+/** Figures of one backend, as of now. */
+export interface BackendStats {
+  /** Waits that are not settled. */
+  readonly waits: number;
+  /** Channels subscribed, or being so. */
+  readonly channels: number;
+  /** Tasks with stores under way. */
+  readonly stores: number;
+  /** Results in the cache, their payload bytes, and how many reads and waits it answered. */
+  readonly cached: number;
+  readonly cachedBytes: number;
+  readonly cacheHits: number;
+  /** Tries of a store that were not the first. */
+  readonly storeRetries: number;
+  /** Connections made anew. */
+  readonly reconnects: number;
+  /** Results that no message announced. Should be 0. */
+  readonly rescued: number;
 }
 
 /** Codes of the warnings, each emitted once a backend. */

@@ -51,12 +51,13 @@ export interface CeleryErrorOptions extends ErrorOptions {
   readonly code?: ErrorCode;
 }
 
+/** What a {@link BackendError} may carry besides. */
+export interface BackendErrorOptions extends CeleryErrorOptions {
+  readonly reply?: string | undefined;
+}
+
 /** The root of every error of this package. */
 export class CeleryError extends Error {
-  static {
-    this.prototype.name = 'CeleryError';
-  }
-
   /** Stable, meant to be matched on. */
   readonly code: ErrorCode;
 
@@ -68,10 +69,6 @@ export class CeleryError extends Error {
 
 /** An option, a setting of `app.conf` or a URL is wrong. Says what was expected and what came. */
 export class ImproperlyConfigured extends CeleryError {
-  static {
-    this.prototype.name = 'ImproperlyConfigured';
-  }
-
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'CELERY_IMPROPERLY_CONFIGURED', options);
   }
@@ -79,10 +76,6 @@ export class ImproperlyConfigured extends CeleryError {
 
 /** An argument of one call is wrong (`CELERY_INVALID_ID` for a task id). Nothing was sent. */
 export class InvalidArgumentError extends CeleryError {
-  static {
-    this.prototype.name = 'InvalidArgumentError';
-  }
-
   constructor(message: string, options: CeleryErrorOptions = {}) {
     super(message, options.code ?? 'CELERY_INVALID_ARGUMENT', options);
   }
@@ -90,28 +83,16 @@ export class InvalidArgumentError extends CeleryError {
 
 /** A payload asks for something that is never done with data from the wire. */
 export class SecurityError extends CeleryError {
-  static {
-    this.prototype.name = 'SecurityError';
-  }
-
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'CELERY_SECURITY', options);
   }
 }
 
 /** A value or payload and the serializer do not go together. */
-export class SerializationError extends CeleryError {
-  static {
-    this.prototype.name = 'SerializationError';
-  }
-}
+export class SerializationError extends CeleryError {}
 
 /** A value cannot be written. Says where in the value, and why. Nothing was sent. */
 export class EncodeError extends SerializationError {
-  static {
-    this.prototype.name = 'EncodeError';
-  }
-
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'CELERY_ENCODE', options);
   }
@@ -119,10 +100,6 @@ export class EncodeError extends SerializationError {
 
 /** A payload cannot be read. Only the call that read it fails. */
 export class DecodeError extends SerializationError {
-  static {
-    this.prototype.name = 'DecodeError';
-  }
-
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'CELERY_DECODE', options);
   }
@@ -130,10 +107,6 @@ export class DecodeError extends SerializationError {
 
 /** The serializer is not in the accept list. */
 export class ContentDisallowed extends SerializationError {
-  static {
-    this.prototype.name = 'ContentDisallowed';
-  }
-
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'CELERY_CONTENT_DISALLOWED', options);
   }
@@ -144,21 +117,17 @@ export class ContentDisallowed extends SerializationError {
  * answer in time, `CELERY_BACKEND_REFUSED` when it answered with an error.
  */
 export class BackendError extends CeleryError {
-  static {
-    this.prototype.name = 'BackendError';
-  }
+  /** The first word of Redis's error reply (`'WRONGTYPE'`, `'OOM'`, `'ERR'`), where it answered with one. */
+  declare readonly reply?: string;
 
-  constructor(message: string, options: CeleryErrorOptions = {}) {
+  constructor(message: string, options: BackendErrorOptions = {}) {
     super(message, options.code ?? 'CELERY_BACKEND', options);
+    if (options.reply !== undefined) this.reply = options.reply;
   }
 }
 
 /** A meta could not be read. `cause` says why. */
 export class BackendGetMetaError extends BackendError {
-  static {
-    this.prototype.name = 'BackendGetMetaError';
-  }
-
   /** The task whose meta was asked for; empty where several were. */
   readonly taskId: string;
 
@@ -170,10 +139,6 @@ export class BackendGetMetaError extends BackendError {
 
 /** A result could not be stored (`CELERY_VALUE_TOO_LARGE` when it never can be). `cause` says why. */
 export class BackendStoreError extends BackendError {
-  static {
-    this.prototype.name = 'BackendStoreError';
-  }
-
   readonly taskId: string;
   /** The state that was to be stored. */
   readonly state: string;
@@ -187,10 +152,6 @@ export class BackendStoreError extends BackendError {
 
 /** The backend was closed, before or during the call. */
 export class BackendClosedError extends BackendError {
-  static {
-    this.prototype.name = 'BackendClosedError';
-  }
-
   constructor(message = 'The backend is closed.', options?: ErrorOptions) {
     super(message, { ...options, code: 'CELERY_BACKEND_CLOSED' });
   }
@@ -198,10 +159,6 @@ export class BackendClosedError extends BackendError {
 
 /** What came of a task, or of waiting for it. */
 export class TaskError extends CeleryError {
-  static {
-    this.prototype.name = 'TaskError';
-  }
-
   readonly taskId: string;
 
   constructor(message: string, code: ErrorCode, taskId: string, options?: ErrorOptions) {
@@ -218,10 +175,6 @@ export type LastLook = 'unready' | 'failed' | 'skipped';
 
 /** A wait's deadline passed before the task was ready. The task itself goes on. */
 export class TimeoutError extends TaskError {
-  static {
-    this.prototype.name = 'TimeoutError';
-  }
-
   /** The limit that was given, in seconds. */
   readonly timeout: number;
   /** What the last read at the deadline found. */
@@ -258,10 +211,6 @@ export interface RemoteErrorFields {
 
 /** The task failed. The message is what `str()` of the exception would say, the stack is that of the caller. */
 export class RemoteError extends TaskError implements RemoteErrorFields {
-  static {
-    this.prototype.name = 'RemoteError';
-  }
-
   readonly excType: string;
   readonly excModule: string | null;
   readonly excArgs: readonly unknown[];
@@ -278,10 +227,6 @@ export class RemoteError extends TaskError implements RemoteErrorFields {
 
 /** The task was revoked, expired or terminated; the message says which. */
 export class TaskRevokedError extends RemoteError {
-  static {
-    this.prototype.name = 'TaskRevokedError';
-  }
-
   constructor(message: string, fields: RemoteErrorFields) {
     super(message, fields, 'CELERY_TASK_REVOKED');
   }
@@ -289,11 +234,29 @@ export class TaskRevokedError extends RemoteError {
 
 /** A header task of a chord failed, so that its body never ran. */
 export class ChordError extends RemoteError {
-  static {
-    this.prototype.name = 'ChordError';
-  }
-
   constructor(message: string, fields: RemoteErrorFields) {
     super(message, fields, 'CELERY_CHORD');
   }
 }
+
+// On the prototypes, so that the first line of a stack has the name too.
+const NAMED = {
+  CeleryError,
+  ImproperlyConfigured,
+  InvalidArgumentError,
+  SecurityError,
+  SerializationError,
+  EncodeError,
+  DecodeError,
+  ContentDisallowed,
+  BackendError,
+  BackendGetMetaError,
+  BackendStoreError,
+  BackendClosedError,
+  TaskError,
+  TimeoutError,
+  RemoteError,
+  TaskRevokedError,
+  ChordError,
+};
+for (const [name, { prototype }] of Object.entries(NAMED)) prototype.name = name;

@@ -1,3 +1,44 @@
 /** The public door. */
+export type { CeleryApp, StoreOptions, WaitOptions } from './arguments.ts';
+export { BaseBackend } from './backend.ts';
+export type { Clock, Timer } from './clock.ts';
+export type { MetaObserver } from './consumer/channel.ts';
+export type { BackendStats, DiagnosticEvents, WarningCode } from './diagnostics.ts';
+export type { BackendErrorOptions, CeleryErrorOptions, ErrorCode, LastLook, RemoteErrorFields } from './errors.ts';
+export {
+  BackendClosedError,
+  BackendError,
+  BackendGetMetaError,
+  BackendStoreError,
+  CeleryError,
+  ChordError,
+  ContentDisallowed,
+  DecodeError,
+  EncodeError,
+  ImproperlyConfigured,
+  InvalidArgumentError,
+  RemoteError,
+  SecurityError,
+  SerializationError,
+  TaskError,
+  TaskRevokedError,
+  TimeoutError,
+} from './errors.ts';
+export type { ErrorClass, ExceptionMapping } from './exceptions.ts';
+export { ExceptionRegistry, registerException } from './exceptions.ts';
+export type { ExceptionInfo, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
+export type { BackendOptions } from './options.ts';
+export { DEFAULTS } from './options.ts';
+export type { Serializer, StoreOutcome } from './ports.ts';
+export { RedisBackend } from './redis/backend.ts';
+export type { GivenClient } from './redis/client.ts';
+export type { RetryPolicy } from './retry.ts';
+export type { SerializerFactory } from './serializers/index.ts';
+export { registerSerializer } from './serializers/index.ts';
+export type { JsonLimits, JsonOptions } from './serializers/json.ts';
+export { createJsonSerializer } from './serializers/json.ts';
+export { createSuperJsonSerializer } from './serializers/superjson.ts';
+export { registerType, TypeRegistry } from './serializers/types.ts';
+export { Decimal, PlainDate, PlainTime, Uuid } from './serializers/values.ts';
 export type { CeleryState, ReadyState, TaskState } from './states.ts';
-export { EXCEPTION_STATES, PROPAGATE_STATES, READY_STATES, UNREADY_STATES, isReady } from './states.ts';
+export { EXCEPTION_STATES, isReady, PROPAGATE_STATES, READY_STATES, UNREADY_STATES } from './states.ts';

@@ -43,11 +43,13 @@ export interface ResultStore {
   remove(key: string): Promise<void>;
 }
 
-/** What a channel source tells its listener. Neither method may throw. */
+/** What a driver tells the one who listens. None of its methods may throw. */
 export interface ChannelListener {
   /** A message on a channel. */
   onMessage(channel: string, payload: Uint8Array): void;
-  /** A connection was made anew, so that messages may have been lost since the last one. */
+  /** A connection, of either kind, came up for the first time: what failed for want of it can be tried again. */
+  onReady(): void;
+  /** A connection, of either kind, was made anew: messages may have been lost since the last one. */
   onReconnect(): void;
 }
 

@@ -1,0 +1,151 @@
+/** A TCP proxy that keeps the order of bytes, and breaks links in every way a network can. */
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+
+/** Which way bytes go. */
+export type Direction = 'up' | 'down';
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/**
+ * Forwards connections to a port of this machine.
+ *
+ * `hold` keeps the bytes of one or both directions, of the present and of later connections, and `release` lets them go;
+ * nothing is ever dropped mid-stream, so that what arrives is a prefix of what was sent.
+ */
+export class Proxy implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #pairs = new Set<Pair>();
+  readonly #held = new Set<Direction>();
+  #refusing = false;
+  /** Bytes from the server to pass before the link is cut; `undefined` for no limit. */
+  #cutAfter: number | undefined;
+  /** How many connections were accepted. */
+  accepted = 0;
+
+  private constructor(target: number) {
+    this.#server = createServer((client) => {
+      this.#accept(client, target);
+    });
+  }
+
+  /** Starts a proxy to a port. */
+  static async start(target: number): Promise<Proxy> {
+    const proxy = new Proxy(target);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  /** The port to connect to. */
+  get port(): number {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('not listening');
+    return address.port;
+  }
+
+  /** `redis://127.0.0.1:<port>/0` */
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}/0`;
+  }
+
+  /** How many connections are open. */
+  get open(): number {
+    return this.#pairs.size;
+  }
+
+  /** Holds bytes back: without a direction, both ways, which is a half-open link. */
+  hold(...directions: Direction[]): void {
+    for (const direction of directions.length > 0 ? directions : (['up', 'down'] as const)) this.#held.add(direction);
+    for (const pair of this.#pairs) this.#apply(pair);
+  }
+
+  /** Lets held bytes go. */
+  release(): void {
+    this.#held.clear();
+    for (const pair of this.#pairs) this.#apply(pair);
+  }
+
+  /** Closes every connection at once with RST. */
+  cut(): void {
+    for (const { client, server } of this.#pairs) {
+      client.resetAndDestroy();
+      server.destroy();
+    }
+  }
+
+  /** Cuts the next connection whose server has sent `bytes` bytes from now on, after exactly these. */
+  cutAfter(bytes: number): void {
+    this.#cutAfter = bytes;
+  }
+
+  /** Whether new connections are hung up on at once. */
+  refuse(refusing: boolean): void {
+    this.#refusing = refusing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.close();
+    this.cut();
+    await once(this.#server, 'close');
+  }
+
+  #accept(client: Socket, target: number): void {
+    client.on('error', () => undefined);
+    if (this.#refusing) {
+      client.resetAndDestroy();
+      return;
+    }
+    this.accepted += 1;
+    const server = connect(target, '127.0.0.1');
+    const pair = { client, server };
+    this.#pairs.add(pair);
+    server.on('error', () => undefined);
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      from.on('close', () => {
+        this.#pairs.delete(pair);
+        to.destroy();
+      });
+    }
+    client.on('data', (bytes) => {
+      if (!server.write(bytes)) client.pause();
+    });
+    server.on('data', (bytes) => {
+      this.#down(pair, bytes);
+    });
+    for (const socket of [client, server]) {
+      socket.on('drain', () => {
+        this.#apply(pair);
+      });
+    }
+    this.#apply(pair);
+  }
+
+  #down({ client, server }: Pair, bytes: Buffer): void {
+    const limit = this.#cutAfter;
+    if (limit === undefined || bytes.length < limit) {
+      if (limit !== undefined) this.#cutAfter = limit - bytes.length;
+      if (!client.write(bytes)) server.pause();
+      return;
+    }
+    this.#cutAfter = undefined;
+    server.pause();
+    client.write(bytes.subarray(0, limit), () => {
+      client.destroy();
+    });
+  }
+
+  #apply({ client, server }: Pair): void {
+    if (this.#held.has('up') || server.writableNeedDrain) client.pause();
+    else client.resume();
+    if (this.#held.has('down') || client.writableNeedDrain) server.pause();
+    else server.resume();
+  }
+}

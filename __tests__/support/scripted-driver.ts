@@ -1,0 +1,67 @@
+/** A store and a source whose answers the test gives, one by one. */
+import { BackendError } from '../../src/errors.ts';
+import type { ChannelListener, ChannelSource, ResultStore, StoreOutcome } from '../../src/ports.ts';
+
+/** A question that waits for its answer. */
+export interface Asked<T> {
+  readonly keys: readonly string[];
+  answer(value: T): void;
+  fail(error?: Error): void;
+}
+
+type Payloads = (Uint8Array | null)[];
+type Refusals = readonly (Error | null)[];
+
+export const outage = (): BackendError => new BackendError('out of reach', { code: 'CELERY_BACKEND_UNAVAILABLE' });
+
+export class ScriptedDriver implements ResultStore, ChannelSource {
+  usable = true;
+  readonly reads: Asked<Payloads>[] = [];
+  readonly subscribes: Asked<Refusals>[] = [];
+  /** Channels of each UNSUBSCRIBE, in order. */
+  readonly unsubscribes: Asked<undefined>[] = [];
+  /** Every command with its keys, in order. */
+  readonly log: string[] = [];
+  listener!: ChannelListener;
+
+  listen(listener: ChannelListener): void {
+    this.listener = listener;
+  }
+
+  async read(key: string): Promise<Uint8Array | null> {
+    return (await this.readMany([key]))[0] ?? null;
+  }
+
+  readMany(keys: readonly string[]): Promise<Payloads> {
+    return this.#ask('GET', this.reads, keys);
+  }
+
+  subscribe(channels: readonly string[]): Promise<Refusals> {
+    return this.#ask('SUBSCRIBE', this.subscribes, channels);
+  }
+
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    await this.#ask('UNSUBSCRIBE', this.unsubscribes, channels);
+  }
+
+  write(): Promise<StoreOutcome> {
+    return Promise.reject(new Error('not scripted'));
+  }
+
+  remove(): Promise<void> {
+    return Promise.reject(new Error('not scripted'));
+  }
+
+  #ask<T>(command: string, list: Asked<T>[], keys: readonly string[]): Promise<T> {
+    this.log.push(`${command} ${keys.join(' ')}`);
+    return new Promise<T>((resolve, reject) => {
+      list.push({
+        keys,
+        answer: resolve,
+        fail: (error = outage()) => {
+          reject(error);
+        },
+      });
+    });
+  }
+}

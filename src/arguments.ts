@@ -1,0 +1,61 @@
+/** What the calls of a backend take, with the checks. */
+import type { MetaObserver } from './consumer/channel.ts';
+import { InvalidArgumentError } from './errors.ts';
+import { checkId } from './keys.ts';
+import type { TaskRequest } from './meta.ts';
+import { show } from './options.ts';
+
+/** The application, as far as a backend is concerned. A plain `{}` will do. */
+export interface CeleryApp {
+  /** Settings by Celery's names, in camelCase or snake_case. Options win over them. */
+  readonly conf?: object | null | undefined;
+  /** The application's name. */
+  readonly main?: string | null | undefined;
+}
+
+/** What {@link BaseBackend.storeResult} takes besides. */
+export interface StoreOptions {
+  /** Text of the traceback. @default the stack of an error that is stored, else null */
+  readonly traceback?: string | null | undefined;
+  /** The request of the running task. */
+  readonly request?: TaskRequest | undefined;
+}
+
+/** What {@link BaseBackend.waitFor} takes. */
+export interface WaitOptions {
+  /** Seconds; undefined, null or Infinity = no limit; 0 = one read, no subscription, then TimeoutError. */
+  readonly timeout?: number | null | undefined;
+  /** Whether a failed task throws its error. With false the error is returned. @default true */
+  readonly propagate?: boolean | undefined;
+  /** Ends the wait with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Is shown every state that is seen, the ready one included. What it throws ends the wait. */
+  readonly onMessage?: MetaObserver | undefined;
+}
+
+/** @throws InvalidArgumentError */
+export function checkState(state: unknown): void {
+  if (typeof state === 'string' && state !== '') return;
+  throw new InvalidArgumentError(`state: expected a name; got ${show(state)}.`);
+}
+
+/** The limit in milliseconds, undefined for none. @throws InvalidArgumentError */
+export function checkTimeout(timeout: unknown): number | undefined {
+  if (timeout === undefined || timeout === null || timeout === Infinity) return undefined;
+  if (typeof timeout === 'number' && timeout >= 0) return timeout * 1000;
+  throw new InvalidArgumentError(`timeout: expected seconds, 0 or more, undefined or null; got ${show(timeout)}.`);
+}
+
+/** Checks the arguments of a wait. Returns its limit in milliseconds; throws the reason of an aborted signal. */
+export function checkWait(taskId: string, { timeout, signal, onMessage }: WaitOptions): number | undefined {
+  checkId(taskId);
+  const timeoutMs = checkTimeout(timeout);
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidArgumentError(`signal: expected an AbortSignal; got ${show(signal)}.`);
+  }
+  if (onMessage !== undefined && typeof onMessage !== 'function') {
+    throw new InvalidArgumentError(`onMessage: expected a function; got ${show(onMessage)}.`);
+  }
+  signal?.throwIfAborted();
+  return timeoutMs;
+}

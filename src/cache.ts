@@ -1,0 +1,115 @@
+/** The local cache of results that are known for good. */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from './clock.ts';
+import type { TaskMeta } from './meta.ts';
+
+/** What bounds the cache. */
+export interface CacheLimits {
+  /** -1 = no cache, 0 = no limit in entries. */
+  readonly maxEntries: number;
+  /** Payload bytes of all entries together. */
+  readonly maxBytes: number;
+  /** Seconds that a result lives from its `date_done`; `null` = for ever. */
+  readonly expires: number | null;
+}
+
+/** Forgotten ids that are remembered, so that a read in flight cannot put them back. */
+const REMEMBERED_FORGETS = 10_000;
+
+/**
+ * An LRU of SUCCESS metas: any other state may still change. An entry lives no longer than the result itself.
+ *
+ * Whoever reads a result notes the `epoch` first and hands it to `set`: a result that was forgotten in between is not
+ * taken in.
+ *
+ * @see celery.backends.base.Backend._cache
+ */
+export class ResultCache {
+  readonly #entries: LRUCache<string, TaskMeta> | undefined;
+  readonly #limits: CacheLimits;
+  readonly #clock: Clock;
+  /** Forgotten ids with the epoch of their forgetting, oldest first. */
+  readonly #forgotten = new Map<string, number>();
+  /** Reads that began before this are not taken in at all: their forgets are no longer remembered. */
+  #oldest = 0;
+  #epoch = 0;
+  hits = 0;
+
+  constructor(limits: CacheLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+    if (limits.maxEntries !== -1) {
+      this.#entries = new LRUCache({
+        max: limits.maxEntries,
+        maxSize: limits.maxBytes,
+        ttlResolution: 0,
+        perf: clock,
+      });
+    }
+  }
+
+  get size(): number {
+    return this.#entries?.size ?? 0;
+  }
+
+  /** Payload bytes of all entries. */
+  get bytes(): number {
+    return this.#entries?.calculatedSize ?? 0;
+  }
+
+  /** The number of forgets so far. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get(taskId: string): TaskMeta | undefined {
+    const meta = this.#entries?.get(taskId);
+    if (meta) this.hits += 1;
+    return meta;
+  }
+
+  has(taskId: string): boolean {
+    return this.#entries?.has(taskId) ?? false;
+  }
+
+  /** Takes in a SUCCESS whose read began at `epoch`; ignores every other state. */
+  set(taskId: string, meta: TaskMeta, bytes: number, epoch: number): void {
+    if (!this.#entries || meta.status !== 'SUCCESS') return;
+    if (epoch < this.#oldest || (this.#forgotten.get(taskId) ?? 0) > epoch) return;
+    const ttl = this.#lifetime(meta);
+    if (ttl > 0) this.#entries.set(taskId, meta, { size: Math.max(1, bytes), ...(ttl < Infinity && { ttl }) });
+  }
+
+  /** Drops a result, and any that a read in flight would bring. */
+  forget(taskId: string): void {
+    this.#entries?.delete(taskId);
+    this.#epoch += 1;
+    this.#forgotten.delete(taskId);
+    this.#forgotten.set(taskId, this.#epoch);
+    if (this.#forgotten.size <= REMEMBERED_FORGETS) return;
+    for (const [id, epoch] of this.#forgotten) {
+      this.#forgotten.delete(id);
+      this.#oldest = epoch;
+      break;
+    }
+  }
+
+  clear(): void {
+    this.#entries?.clear();
+    this.#forgotten.clear();
+  }
+
+  /** Milliseconds that a result has left. */
+  #lifetime(meta: TaskMeta): number {
+    const { expires } = this.#limits;
+    if (expires === null) return Infinity;
+    const done = meta.date_done ? parseDateDone(meta.date_done) : NaN;
+    const age = Number.isNaN(done) ? 0 : Math.max(0, this.#clock.wall() - done);
+    return expires * 1000 - age;
+  }
+}
+
+/** Milliseconds since 1970, NaN where the text is no date. A date without an offset is UTC (Celery before 5.4). */
+function parseDateDone(text: string): number {
+  return Date.parse(/(?:Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`);
+}

@@ -1,0 +1,171 @@
+/** Task metas to payloads and back. */
+import { BackendStoreError, DecodeError, EncodeError } from './errors.ts';
+import type { ExceptionRegistry } from './exceptions.ts';
+import { decodeException, encodeException, legible } from './exceptions.ts';
+import type { ExceptionInfo, TaskMeta } from './meta.ts';
+import type { Serializer, SuccessGuard } from './ports.ts';
+import { describe } from './serializers/excerpt.ts';
+import { EXCEPTION_STATES, type TaskState } from './states.ts';
+
+/** What a codec is made of. */
+export interface CodecParts {
+  readonly serializer: Serializer;
+  readonly exceptions: ExceptionRegistry;
+  /** The longest payload, in bytes. */
+  readonly maxPayload: number;
+}
+
+/** Encodes and decodes the metas of one backend. */
+export class Codec {
+  readonly #serializer: Serializer;
+  readonly #exceptions: ExceptionRegistry;
+  readonly #maxPayload: number;
+  #loading: Promise<void> | undefined;
+
+  /** How to tell a stored SUCCESS. */
+  readonly guard: SuccessGuard;
+
+  constructor({ serializer, exceptions, maxPayload }: CodecParts) {
+    this.#serializer = serializer;
+    this.#exceptions = exceptions;
+    this.#maxPayload = maxPayload;
+    const isSuccess = (payload: Uint8Array): boolean => this.#isSuccess(payload);
+    this.guard = serializer.probe === undefined ? { isSuccess } : { probe: serializer.probe, isSuccess };
+  }
+
+  /** Loads the serializer, once. To be awaited before anything is encoded or decoded; a failure is tried again. */
+  load(): Promise<void> {
+    this.#loading ??= this.#load();
+    return this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    try {
+      await this.#serializer.load?.();
+    } catch (error) {
+      this.#loading = undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * What a failure is stored as. A RETRY may have no error.
+   *
+   * @see celery.backends.base.Backend.prepare_exception
+   */
+  encodeError(value: unknown, state: TaskState): { result: ExceptionInfo | null; traceback: string | null } {
+    if (state === 'RETRY' && (value === null || value === undefined)) return { result: null, traceback: null };
+    const { info, traceback } = encodeException(value, this.#exceptions);
+    return { result: info, traceback };
+  }
+
+  /**
+   * @throws EncodeError when a value cannot be written
+   * @throws BackendStoreError with `CELERY_VALUE_TOO_LARGE` when the payload is longer than Redis can hold
+   */
+  encodeMeta(meta: TaskMeta): string | Uint8Array {
+    try {
+      const payload = this.#encode(meta);
+      if (byteLength(payload, this.#maxPayload) <= this.#maxPayload) return payload;
+    } catch (error) {
+      if (!isTooLong(error)) throw error;
+    }
+    throw new BackendStoreError(
+      `value too large for Redis backend: the payload is longer than ${this.#maxPayload} bytes.`,
+      meta.task_id ?? '',
+      meta.status,
+      { code: 'CELERY_VALUE_TOO_LARGE' },
+    );
+  }
+
+  #encode(meta: TaskMeta): string | Uint8Array {
+    const document = this.#convert(meta, 'wrap');
+    try {
+      return this.#serializer.encode(document);
+    } catch (error) {
+      if (!(error instanceof EncodeError) || isTooLong(error) || !hasException(meta)) throw error;
+      return this.#serializer.encode({ ...document, result: legible(meta.result, (arg) => this.#canEncode(arg)) });
+    }
+  }
+
+  #canEncode(value: unknown): boolean {
+    try {
+      this.#serializer.encode(value);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * The meta of a task, frozen, with the exception of a failure still as it was stored.
+   *
+   * @throws DecodeError when the payload cannot be read, is no meta, or is the meta of another task
+   */
+  decodeMeta(payload: Uint8Array, taskId: string): TaskMeta {
+    const document = this.#serializer.decode(payload);
+    if (!isRecord(document)) throw new DecodeError(`Expected a task's meta; got ${describe(document)}.`);
+    const { status, task_id: owner = null } = document;
+    if (typeof status !== 'string') throw new DecodeError(`Expected a meta with a status; got ${describe(status)}.`);
+    if (owner !== null && owner !== taskId) {
+      throw new DecodeError(`Expected the meta of task ${describe(taskId)}; got that of ${describe(owner)}.`);
+    }
+    const meta = Object.hasOwn(document, 'result') ? document : { ...document, result: null };
+    // The status was checked, and the result is there.
+    return Object.freeze(this.#convert(meta as unknown as TaskMeta, 'unwrap'));
+  }
+
+  /**
+   * A meta for its reader: the exception of FAILURE, RETRY and REVOKED as an error, made anew for each call. A RETRY
+   * without one keeps its null.
+   *
+   * @see celery.backends.base.Backend.meta_from_decoded
+   */
+  present(meta: TaskMeta, taskId: string): TaskMeta {
+    const { status, result, traceback } = meta;
+    if (!EXCEPTION_STATES.has(status) || (status === 'RETRY' && result === null)) return meta;
+    const error = decodeException(result, { taskId, state: status, traceback }, this.#exceptions);
+    return Object.freeze({ ...meta, result: error });
+  }
+
+  /** Applies `wrap` or `unwrap` to the values inside a meta. An exception is none: its form is Celery's. */
+  #convert(meta: TaskMeta, method: 'wrap' | 'unwrap'): TaskMeta {
+    const serializer = this.#serializer;
+    if (!serializer[method]) return meta;
+    const converted: Record<string, unknown> = { ...meta };
+    for (const field of ['result', 'args', 'kwargs']) {
+      const isException = field === 'result' && EXCEPTION_STATES.has(meta.status);
+      if (!isException && Object.hasOwn(meta, field)) converted[field] = serializer[method](meta[field]);
+    }
+    return converted as TaskMeta;
+  }
+
+  #isSuccess(payload: Uint8Array): boolean {
+    try {
+      const document = this.#serializer.decode(payload);
+      return isRecord(document) && document['status'] === 'SUCCESS';
+    } catch {
+      return false;
+    }
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasException(meta: TaskMeta): meta is TaskMeta<ExceptionInfo> {
+  return EXCEPTION_STATES.has(meta.status) && isRecord(meta.result) && Array.isArray(meta.result['exc_message']);
+}
+
+/** Counts only where the limit is near: UTF-8 has at most three bytes for a unit of UTF-16. */
+function byteLength(payload: string | Uint8Array, limit: number): number {
+  if (typeof payload !== 'string') return payload.byteLength;
+  return payload.length * 3 <= limit ? payload.length : Buffer.byteLength(payload);
+}
+
+/** Whether a text became longer than V8's strings can be. */
+function isTooLong(error: unknown): boolean {
+  const reason = error instanceof EncodeError ? error.cause : error;
+  return reason instanceof RangeError && reason.message === 'Invalid string length';
+}

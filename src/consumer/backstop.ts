@@ -1,0 +1,91 @@
+/**
+ * A slow re-read of awaited keys, for what no message announces: writers that never PUBLISH, channels the server refuses,
+ * gaps of a cluster's pub/sub.
+ */
+import type { Channel } from './channel.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { ResultStore } from '../ports.ts';
+
+/** Keys of one read. Ten such reads a second at the most. */
+const CHUNK = 100;
+const PAUSE_MS = 100;
+
+/**
+ * Goes over the channels in rounds. A key is read only when it was not read for a whole interval, and a round takes
+ * its time: 1,000 keys a second at the most.
+ *
+ * resting -> (interval, jittered) -> reading -> (no channel left) -> resting
+ */
+export class Backstop {
+  readonly #store: ResultStore;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #channels: ReadonlyMap<string, Channel>;
+  readonly #found: (channel: Channel, payload: Uint8Array) => void;
+  #timer: Timer | undefined;
+  #round: Iterator<Channel, undefined> | undefined;
+
+  constructor(
+    store: ResultStore,
+    clock: Clock,
+    intervalMs: number,
+    channels: ReadonlyMap<string, Channel>,
+    found: (channel: Channel, payload: Uint8Array) => void,
+  ) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#intervalMs = intervalMs;
+    this.#channels = channels;
+    this.#found = found;
+  }
+
+  /** Begins to rest, if there is anything to come back for. */
+  wake(): void {
+    if (this.#timer || this.#round || this.#intervalMs === 0 || this.#channels.size === 0) return;
+    this.#timer = this.#clock.after(this.#intervalMs * (1 + Math.random() / 4), () => {
+      this.#round = this.#channels.values();
+      void this.#next();
+    });
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#round = undefined;
+  }
+
+  /** Reads one chunk of the round. Never rejects. */
+  async #next(): Promise<void> {
+    this.#timer = undefined;
+    const chunk = this.#chunk();
+    if (chunk.length > 0) {
+      // A link that is down has its own cure: what it misses is read when it is back.
+      const payloads = await this.#store.readMany(chunk.map((channel) => channel.key)).catch(() => []);
+      payloads.forEach((payload, i) => {
+        const channel = chunk[i];
+        if (channel && payload) this.#found(channel, payload);
+      });
+    }
+    if (!this.#round) return;
+    if (chunk.length === CHUNK) {
+      this.#timer = this.#clock.after(PAUSE_MS, () => void this.#next());
+    } else {
+      this.#round = undefined;
+      this.wake();
+    }
+  }
+
+  #chunk(): Channel[] {
+    const chunk: Channel[] = [];
+    const before = this.#clock.now() - this.#intervalMs;
+    while (this.#round && chunk.length < CHUNK) {
+      const { value } = this.#round.next();
+      if (!value) break;
+      if (value.state !== 'live' || value.readAt > before) continue;
+      value.readAt = this.#clock.now();
+      value.overtaken = false;
+      chunk.push(value);
+    }
+    return chunk;
+  }
+}

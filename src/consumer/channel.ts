@@ -1,0 +1,92 @@
+/** A channel and those who wait on it, as the consumer keeps them. The machine is at the head of consumer.ts. */
+import type { Timer } from '../clock.ts';
+import type { TaskMeta } from '../meta.ts';
+
+/**
+ * Why a wait ended without a ready meta. The error is built by the one who awaited, so that its stack names the caller.
+ */
+export class WaitFailure {
+  readonly error: () => unknown;
+
+  constructor(error: () => unknown) {
+    this.error = error;
+  }
+}
+
+/** How a wait ends: with a ready meta, or not. */
+export type WaitEnd = TaskMeta | WaitFailure;
+
+/** Sees every meta of a task, the ready one included. */
+export type MetaObserver = (meta: TaskMeta) => unknown;
+
+/** What a wait may be given. */
+export interface WaitLimits {
+  /** Milliseconds; undefined = no limit. */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onMessage?: MetaObserver | undefined;
+}
+
+/** One wait. It is settled when its channel no longer has it. */
+export class Waiter {
+  readonly channel: Channel;
+  readonly limits: WaitLimits;
+  readonly settle: (end: WaitEnd) => void;
+  /** The deadline, and after it the end of the last look's budget. */
+  timer: Timer | undefined;
+
+  constructor(channel: Channel, limits: WaitLimits, settle: (end: WaitEnd) => void) {
+    this.channel = channel;
+    this.limits = limits;
+    this.settle = settle;
+  }
+
+  /** Shows a meta to the observer, unless the wait is settled. `fail` gets what the observer throws. */
+  show(meta: TaskMeta, fail: (error: unknown) => void): void {
+    const { onMessage } = this.limits;
+    if (!onMessage || !this.channel.waiters.has(this)) return;
+    try {
+      const outcome = onMessage(meta);
+      if (outcome instanceof Promise) outcome.catch(fail);
+    } catch (error) {
+      fail(error);
+    }
+  }
+}
+
+/** A channel that is absent is not kept at all. */
+export type ChannelState = 'subscribing' | 'reading' | 'live' | 'unsubscribing';
+
+/** An unready meta that was seen, with its bytes. */
+export interface Sighting {
+  readonly meta: TaskMeta;
+  readonly payload: Uint8Array;
+  /** Found by a read, so that its message may still come. */
+  readonly byRead: boolean;
+}
+
+/** One channel. */
+export class Channel {
+  readonly taskId: string;
+  /** The key, which is also the channel's name. */
+  readonly key: string;
+  readonly waiters: Set<Waiter>;
+  state: ChannelState = 'subscribing';
+  /** Counts up whenever what is in flight no longer counts. */
+  generation = 0;
+  /** The last unready meta, for those who join to watch. */
+  last: Sighting | undefined;
+  /** A message came while the read was in flight, so that an unready reply is older than it. */
+  overtaken = false;
+  /** The cache's epoch when this generation began. */
+  epoch = 0;
+  /** When the key was last read, on the monotonic clock. */
+  readAt: number;
+
+  constructor(taskId: string, key: string) {
+    this.taskId = taskId;
+    this.key = key;
+    this.waiters = new Set();
+    this.readAt = -Infinity;
+  }
+}

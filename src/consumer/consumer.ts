@@ -1,0 +1,300 @@
+/**
+ * One subscription a channel, many waiters.
+ *
+ * A channel is a small machine:
+ *
+ * ```
+ * absent        -- first waiter joins ----------------> subscribing
+ * subscribing   -- confirmed or refused --------------> reading
+ * reading       -- read, not ready -------------------> live
+ * reading       -- read failed -----------------------> reading        (tried again)
+ * reading, live -- message that is no answer ---------> reading        (read once more)
+ * live          -- waiter joins ----------------------> live           (no read; shown the last meta)
+ * any           -- ready, by message or read ---------> unsubscribing  (all waiters settled)
+ * any           -- last waiter leaves ----------------> unsubscribing
+ * unsubscribing -- waiter joins ----------------------> subscribing    (a new generation)
+ * unsubscribing -- unsubscribed, or link made anew ---> absent
+ * others        -- link made anew --------------------> subscribing    (a new generation)
+ * ```
+ *
+ * It is complete because writers set before they publish: what the read, which follows the confirmation, does not find
+ * is published after it. Confirmations and unready reads of an older generation are ignored; a ready meta always counts.
+ */
+import { Backstop } from './backstop.ts';
+import type { ResultCache } from '../cache.ts';
+import { Channel, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
+import type { Clock } from '../clock.ts';
+import { publish, type Warnings } from '../diagnostics.ts';
+import { BackendClosedError, BackendGetMetaError, TimeoutError } from '../errors.ts';
+import type { Keys } from '../keys.ts';
+import { lookOnce } from './last-look.ts';
+import type { TaskMeta } from '../meta.ts';
+import type { ChannelListener, ChannelSource, ResultStore } from '../ports.ts';
+import { Signals } from './signals.ts';
+import { isReady } from '../states.ts';
+import { Verifier, type VerifierHost } from './verifier.ts';
+
+/** What the consumer is made of. */
+export interface ConsumerParts {
+  readonly store: ResultStore;
+  readonly source: ChannelSource;
+  readonly keys: Keys;
+  readonly cache: ResultCache;
+  readonly clock: Clock;
+  readonly warnings: Warnings;
+  /** Decodes a payload of a task. @throws DecodeError also for one of another task */
+  readonly decode: (payload: Uint8Array, taskId: string) => TaskMeta;
+  /** Milliseconds between two reads of an awaited key without any message; 0 = never. */
+  readonly backstopMs: number;
+  /** Milliseconds that the last read at a deadline may take. */
+  readonly lastLookMs: number;
+}
+
+/** Joins the channels of a source to those who wait. */
+export class Consumer implements ChannelListener, VerifierHost {
+  readonly #parts: ConsumerParts;
+  readonly #verifier: Verifier;
+  readonly #backstop: Backstop;
+  readonly #channels = new Map<string, Channel>();
+  readonly #signals = new Signals<Waiter>((waiter, reason) => {
+    this.#end(waiter, new WaitFailure(() => reason));
+  });
+  #waits = 0;
+  #closed = false;
+  /** Results that the backstop found before any message. */
+  rescued = 0;
+
+  constructor(parts: ConsumerParts) {
+    this.#parts = parts;
+    this.#verifier = new Verifier(parts.store, parts.source, parts.clock, this);
+    this.#backstop = new Backstop(parts.store, parts.clock, parts.backstopMs, this.#channels, (channel, payload) => {
+      this.#onBackstop(channel, payload);
+    });
+    parts.source.listen(this);
+  }
+
+  /** Waits that are not settled. */
+  get waits(): number {
+    return this.#waits;
+  }
+
+  /** Channels that are not absent. */
+  get channels(): number {
+    return this.#channels.size;
+  }
+
+  /** Waits until the task is ready. Never rejects. */
+  wait(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
+    const { signal } = limits;
+    if (this.#closed) return Promise.resolve(new WaitFailure(() => new BackendClosedError()));
+    if (signal?.aborted) return Promise.resolve(new WaitFailure((): unknown => signal.reason));
+    return new Promise((resolve) => {
+      const channel = this.#join(taskId);
+      const waiter = new Waiter(channel, limits, resolve);
+      channel.waiters.add(waiter);
+      this.#waits += 1;
+      const { timeoutMs, onMessage } = limits;
+      if (signal) this.#signals.add(signal, waiter);
+      if (timeoutMs !== undefined) {
+        waiter.timer = this.#parts.clock.after(timeoutMs, () => {
+          this.#onDeadline(waiter, timeoutMs / 1000);
+        });
+      }
+      const { last } = channel;
+      if (last && onMessage) {
+        queueMicrotask(() => {
+          this.#show(waiter, last.meta);
+        });
+      }
+    });
+  }
+
+  /** Ends every wait. */
+  close(): void {
+    this.#closed = true;
+    for (const channel of this.#channels.values()) {
+      for (const waiter of channel.waiters) this.#end(waiter, new WaitFailure(() => new BackendClosedError()));
+    }
+    this.#channels.clear();
+    this.#verifier.close();
+    this.#backstop.close();
+  }
+
+  onMessage(key: string, payload: Uint8Array): void {
+    const channel = this.#channels.get(key);
+    if (!channel || channel.waiters.size === 0) return;
+    const meta = this.#decode(channel, payload);
+    if (meta instanceof Error) {
+      this.#readOnceMore(channel);
+      return;
+    }
+    channel.overtaken = true;
+    const { last } = channel;
+    if (last?.byRead && Buffer.compare(last.payload, payload) === 0) {
+      channel.last = { ...last, byRead: false };
+    } else {
+      this.#deliver(channel, meta, payload, false);
+    }
+  }
+
+  onReady(): void {
+    this.#verifier.kick();
+  }
+
+  onReconnect(): void {
+    for (const channel of this.#channels.values()) {
+      if (channel.waiters.size === 0) this.#channels.delete(channel.key);
+      else this.#subscribe(channel);
+    }
+    this.#verifier.kick();
+  }
+
+  isWanted(channel: Channel): boolean {
+    return (this.#channels.get(channel.key)?.waiters.size ?? 0) > 0;
+  }
+
+  onRefused(_channel: Channel, error: Error): void {
+    this.#parts.warnings.warn(
+      'CELERY_CHANNEL_REFUSED',
+      `Redis refuses to subscribe to a result channel (${error.message}). Waits fall back to a slow re-read: ` +
+        `allow this user the channels of its keys, for instance by ACL SETUSER <user> &celery-task-meta-*.`,
+    );
+  }
+
+  onRead(channel: Channel, generation: number, payload: Uint8Array | null): void {
+    const current = channel.generation === generation && channel.state === 'reading';
+    if (current) {
+      channel.state = 'live';
+      channel.readAt = this.#parts.clock.now();
+    }
+    if (payload) this.#found(channel, payload, current);
+  }
+
+  onFailed(channel: Channel, error: unknown): void {
+    const { taskId } = channel;
+    const reason = error instanceof Error ? error.message : String(error);
+    const message = `Cannot wait for task ${taskId}: ${reason}`;
+    this.#endAll(channel, new WaitFailure(() => new BackendGetMetaError(message, taskId, { cause: error })));
+  }
+
+  onUnsubscribed(channel: Channel, generation: number): void {
+    if (channel.generation !== generation || channel.state !== 'unsubscribing') return;
+    if (this.#channels.get(channel.key) === channel) this.#channels.delete(channel.key);
+  }
+
+  #join(taskId: string): Channel {
+    const key = this.#parts.keys.task(taskId);
+    const present = this.#channels.get(key);
+    if (present && present.state !== 'unsubscribing') return present;
+    const channel = present ?? new Channel(taskId, key);
+    channel.last = undefined;
+    channel.epoch = this.#parts.cache.epoch;
+    this.#channels.set(key, channel);
+    this.#subscribe(channel);
+    this.#backstop.wake();
+    return channel;
+  }
+
+  #subscribe(channel: Channel): void {
+    channel.generation += 1;
+    channel.state = 'subscribing';
+    this.#verifier.verify(channel);
+  }
+
+  /** A message was no answer, so that only the key can tell. */
+  #readOnceMore(channel: Channel): void {
+    if (channel.state === 'subscribing') return;
+    channel.generation += 1;
+    channel.state = 'reading';
+    channel.overtaken = false;
+    this.#verifier.verify(channel);
+  }
+
+  #decode(channel: Channel, payload: Uint8Array): TaskMeta | Error {
+    try {
+      return this.#parts.decode(payload, channel.taskId);
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      publish('celery-redis-backend:rejected', { taskId: channel.taskId, error });
+      return error;
+    }
+  }
+
+  #deliver(channel: Channel, meta: TaskMeta, payload: Uint8Array, byRead: boolean): void {
+    if (!isReady(meta.status)) {
+      channel.last = { meta, payload, byRead };
+      for (const waiter of channel.waiters) this.#show(waiter, meta);
+      return;
+    }
+    this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
+    for (const waiter of channel.waiters) {
+      this.#show(waiter, meta);
+      this.#end(waiter, meta);
+    }
+  }
+
+  /**
+   * A read found something: a ready meta counts always, anything else only if the read is `current`.
+   *
+   * @returns whether it made the channel ready
+   */
+  #found(channel: Channel, payload: Uint8Array, current: boolean): boolean {
+    if (channel.waiters.size === 0) return false;
+    const meta = this.#decode(channel, payload);
+    if (meta instanceof Error) {
+      if (current) this.#endAll(channel, new WaitFailure(() => meta));
+      return false;
+    }
+    const ready = isReady(meta.status);
+    if (ready || (current && isNews(channel, payload))) this.#deliver(channel, meta, payload, true);
+    return ready;
+  }
+
+  #onBackstop(channel: Channel, payload: Uint8Array): void {
+    if (!this.#found(channel, payload, true)) return;
+    this.rescued += 1;
+    publish('celery-redis-backend:rescued', { taskId: channel.taskId });
+  }
+
+  #onDeadline(waiter: Waiter, timeout: number): void {
+    const { store, clock, lastLookMs } = this.#parts;
+    const { channel } = waiter;
+    waiter.timer = lookOnce(store, clock, lastLookMs, channel.key, {
+      onRead: (payload) => {
+        this.#found(channel, payload, true);
+      },
+      onExpired: (outcome) => {
+        this.#end(waiter, new WaitFailure(() => new TimeoutError(channel.taskId, timeout, outcome)));
+      },
+    });
+  }
+
+  #show(waiter: Waiter, meta: TaskMeta): void {
+    waiter.show(meta, (error) => {
+      this.#end(waiter, new WaitFailure(() => error));
+    });
+  }
+
+  #endAll(channel: Channel, end: WaitEnd): void {
+    for (const waiter of channel.waiters) this.#end(waiter, end);
+  }
+
+  /** Settles a waiter, unless it is settled already, and lets go of a channel that nobody waits on. */
+  #end(waiter: Waiter, end: WaitEnd): void {
+    const { channel } = waiter;
+    if (!channel.waiters.delete(waiter)) return;
+    this.#waits -= 1;
+    waiter.timer?.cancel();
+    if (waiter.limits.signal) this.#signals.remove(waiter.limits.signal, waiter);
+    waiter.settle(end);
+    if (channel.waiters.size > 0) return;
+    channel.generation += 1;
+    channel.state = 'unsubscribing';
+    this.#verifier.leave(channel);
+  }
+}
+
+/** Whether an unready meta that a read found is neither older than a message nor what was shown already. */
+function isNews(channel: Channel, payload: Uint8Array): boolean {
+  return !channel.overtaken && (!channel.last || Buffer.compare(channel.last.payload, payload) !== 0);
+}

@@ -1,0 +1,40 @@
+/** Abort signals, listened to once each however many waits they govern. */
+
+interface Governed<T> {
+  readonly members: Set<T>;
+  readonly listener: () => void;
+}
+
+/** One listener a signal, removed with the signal's last member. */
+export class Signals<T> {
+  readonly #signals = new Map<AbortSignal, Governed<T>>();
+  readonly #onAbort: (member: T, reason: unknown) => void;
+
+  constructor(onAbort: (member: T, reason: unknown) => void) {
+    this.#onAbort = onAbort;
+  }
+
+  add(signal: AbortSignal, member: T): void {
+    const governed = this.#signals.get(signal) ?? this.#listen(signal);
+    governed.members.add(member);
+  }
+
+  remove(signal: AbortSignal, member: T): void {
+    const governed = this.#signals.get(signal);
+    if (!governed?.members.delete(member) || governed.members.size > 0) return;
+    signal.removeEventListener('abort', governed.listener);
+    this.#signals.delete(signal);
+  }
+
+  #listen(signal: AbortSignal): Governed<T> {
+    const members = new Set<T>();
+    const listener = (): void => {
+      this.#signals.delete(signal);
+      for (const member of members) this.#onAbort(member, signal.reason);
+    };
+    signal.addEventListener('abort', listener, { once: true });
+    const governed = { members, listener };
+    this.#signals.set(signal, governed);
+    return governed;
+  }
+}

@@ -1,0 +1,78 @@
+/** Keys and channels in one process: what a Redis server is to the Redis driver. */
+import type { Clock } from '../clock.ts';
+
+interface Entry {
+  readonly payload: Uint8Array;
+  /** Wall clock, in milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** Takes the messages of the channels it subscribed to. */
+export type MessageSink = (channel: string, payload: Uint8Array) => void;
+
+/** One keyspace with its channels, shared by all backends of the same URL in this process. */
+export class Space {
+  readonly #entries = new Map<string, Entry>();
+  readonly #channels = new Map<string, Set<MessageSink>>();
+  readonly #clock: Clock;
+  /** Backends that have it open. */
+  users = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  get(key: string): Uint8Array | null {
+    const entry = this.#entries.get(key);
+    if (!entry) return null;
+    if (entry.expiresAt > this.#clock.wall()) return entry.payload;
+    this.#entries.delete(key);
+    return null;
+  }
+
+  set(key: string, payload: Uint8Array, ttl: number | null): void {
+    this.#entries.set(key, { payload, expiresAt: ttl === null ? Infinity : this.#clock.wall() + ttl * 1000 });
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  subscribe(channel: string, sink: MessageSink): void {
+    const sinks = this.#channels.get(channel);
+    if (sinks) sinks.add(sink);
+    else this.#channels.set(channel, new Set([sink]));
+  }
+
+  unsubscribe(channel: string, sink: MessageSink): void {
+    const sinks = this.#channels.get(channel);
+    if (sinks?.delete(sink) && sinks.size === 0) this.#channels.delete(channel);
+  }
+
+  /** Delivers in a later turn, as a network would. */
+  publish(channel: string, payload: Uint8Array): void {
+    for (const sink of this.#channels.get(channel) ?? []) {
+      setImmediate(() => {
+        if (this.#channels.get(channel)?.has(sink)) sink(channel, payload);
+      });
+    }
+  }
+}
+
+const spaces = new Map<string, Space>();
+
+/** The space of a URL, made by the first who asks. */
+export function openSpace(url: string, clock: Clock): Space {
+  const space = spaces.get(url) ?? new Space(clock);
+  spaces.set(url, space);
+  space.users += 1;
+  return space;
+}
+
+/** Gives a space back; the last one out clears it away. */
+export function closeSpace(url: string): void {
+  const space = spaces.get(url);
+  if (!space) return;
+  space.users -= 1;
+  if (space.users === 0) spaces.delete(url);
+}

@@ -1,0 +1,76 @@
+/** Reads metas: from the cache, else from the store. */
+import type { ResultCache } from './cache.ts';
+import type { Codec } from './codec.ts';
+import { BackendClosedError, BackendGetMetaError } from './errors.ts';
+import type { Keys } from './keys.ts';
+import { PENDING_META, type TaskMeta } from './meta.ts';
+import type { ResultStore } from './ports.ts';
+
+/** Metas as they are stored: the errors in them are still {@link ExceptionInfo}. */
+export class Reader {
+  readonly #store: ResultStore;
+  readonly #keys: Keys;
+  readonly #codec: Codec;
+  readonly #cache: ResultCache;
+
+  constructor(store: ResultStore, keys: Keys, codec: Codec, cache: ResultCache) {
+    this.#store = store;
+    this.#keys = keys;
+    this.#codec = codec;
+    this.#cache = cache;
+  }
+
+  /** One meta, from the cache if it is there. */
+  async read(taskId: string): Promise<TaskMeta> {
+    return this.#cache.get(taskId) ?? (await this.readStored(taskId));
+  }
+
+  /** One meta, from the store. A SUCCESS goes into the cache, anything else takes its place there. */
+  async readStored(taskId: string): Promise<TaskMeta> {
+    const { epoch } = this.#cache;
+    const payload = await this.#guarded(this.#store.read(this.#keys.task(taskId)), taskId);
+    return this.#take(taskId, payload, epoch);
+  }
+
+  /** Many metas, by id, in the order of the ids. */
+  async readMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
+    const metas = new Map<string, TaskMeta | undefined>();
+    for (const taskId of taskIds) if (!metas.has(taskId)) metas.set(taskId, this.#cache.get(taskId));
+    const missing = [...metas.keys()].filter((taskId) => !metas.get(taskId));
+    const { epoch } = this.#cache;
+    if (missing.length > 0) {
+      const payloads = await this.#guarded(this.#store.readMany(missing.map((taskId) => this.#keys.task(taskId))), '');
+      missing.forEach((taskId, i) => metas.set(taskId, this.#take(taskId, payloads[i] ?? null, epoch)));
+    }
+    return metas as Map<string, TaskMeta>;
+  }
+
+  /** Deletes a result, here and in the store. */
+  async forget(taskId: string): Promise<void> {
+    this.#cache.forget(taskId);
+    try {
+      await this.#store.remove(this.#keys.task(taskId));
+    } finally {
+      // A read that began in between has seen what is gone now.
+      this.#cache.forget(taskId);
+    }
+  }
+
+  #take(taskId: string, payload: Uint8Array | null, epoch: number): TaskMeta {
+    if (!payload || payload.byteLength === 0) return PENDING_META;
+    const meta = this.#codec.decodeMeta(payload, taskId);
+    this.#cache.set(taskId, meta, payload.byteLength, epoch);
+    return meta;
+  }
+
+  async #guarded<T>(reading: Promise<T>, taskId: string): Promise<T> {
+    try {
+      return await reading;
+    } catch (cause) {
+      if (cause instanceof BackendClosedError) throw cause;
+      const what = taskId ? `the result of task ${taskId}` : 'results';
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new BackendGetMetaError(`Could not read ${what}: ${reason}`, taskId, { cause });
+    }
+  }
+}

@@ -1,0 +1,48 @@
+/** The backend on Redis. */
+import type { CeleryApp } from '../arguments.ts';
+import { BaseBackend } from '../backend.ts';
+import type { Warnings } from '../diagnostics.ts';
+import { createMemoryDriver } from '../memory/driver.ts';
+import { type BackendOptions, type ResolvedOptions, resolveOptions } from '../options.ts';
+import type { Driver } from '../ports.ts';
+import { createRedisDriver } from './driver.ts';
+
+/**
+ * A result backend on Redis, or, by the URL `memory://`, on a stand-in for it in this process.
+ *
+ * It makes two connections, at the first use and at the first wait, and keeps the process alive until `close`.
+ *
+ * @example
+ * ```ts
+ * await using backend = new RedisBackend({}, { url: 'redis://localhost:6379/0' });
+ * const total = await backend.waitFor<number>(taskId, { timeout: 10 });
+ * ```
+ *
+ * @see celery.backends.redis.RedisBackend
+ */
+export class RedisBackend extends BaseBackend {
+  /**
+   * @param app - the application; its `conf` gives what `options` does not
+   * @throws ImproperlyConfigured, SecurityError, ContentDisallowed
+   */
+  constructor(app: CeleryApp, options: BackendOptions = {}) {
+    const resolved = resolveOptions(options, app.conf);
+    super(app, resolved, (warnings) => openDriver(resolved, warnings));
+  }
+}
+
+function openDriver(options: ResolvedOptions, warnings: Warnings): Driver {
+  const { client, url, clock, connectionDefaults: defaults } = options;
+  if (!client && url?.startsWith('memory://')) return createMemoryDriver(url, clock);
+  const { commandTimeout, connectTimeout, heartbeat, deadAfter, connectionName } = options;
+  return createRedisDriver({
+    ...(client ? { client } : { url, defaults }),
+    commandTimeout,
+    connectTimeout,
+    heartbeat,
+    deadAfter,
+    connectionName,
+    warnings,
+    clock,
+  });
+}

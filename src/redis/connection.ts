@@ -1,0 +1,283 @@
+/** One connection to Redis and the calls that are made over it. */
+import type { Clock, Timer } from '../clock.ts';
+import { publish } from '../diagnostics.ts';
+import type { Warnings } from '../diagnostics.ts';
+import { BackendClosedError, BackendError } from '../errors.ts';
+import type { RedisClient } from './client.ts';
+import { withDeadline } from './deadline.ts';
+import { advice, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
+import { Link } from './link.ts';
+
+/** Settings of a {@link Connection}. */
+export interface ConnectionOptions {
+  /** `'commands'` or `'subscriber'`. */
+  readonly name: string;
+  /** Where Redis is, for messages: `'localhost:6379'`. */
+  readonly address: string;
+  /** Makes a client that does not connect before it is told to, nor reconnect by itself. */
+  readonly open: () => RedisClient;
+  /** How long a call may take, from its acceptance: waiting for the connection included. */
+  readonly timeoutMs: number;
+  readonly heartbeatMs: number;
+  readonly deadAfterMs: number;
+  readonly warnings: Warnings;
+  readonly clock: Clock;
+}
+
+/** One command, or several that are sent as one. */
+export interface Call<T> {
+  /** For messages: `'GET celery-task-meta-1'`. */
+  readonly what: string;
+  /** Bytes that it sends. @default 0 */
+  readonly bytes?: number;
+  /** Whether it may take as long as the link lives. @default false */
+  readonly patient?: boolean;
+  readonly send: (client: RedisClient) => Promise<T>;
+}
+
+/** How a connection stands: see {@link Connection}. */
+export type ConnectionState = 'idle' | 'connecting' | 'ready' | 'lost' | 'refused' | 'closed';
+
+/** Told that a connection became ready, for the first time or again. */
+export type ReadyListener = (first: boolean) => void;
+
+interface Waiter {
+  readonly resolve: (client: RedisClient) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: Timer;
+}
+
+/** How long a refused login stands before a call may try it again. */
+const REFUSED_FOR_MS = 3000;
+
+/**
+ * A connection is made at its first use and made anew whenever it breaks, until it is closed. Calls wait for it, each to
+ * its own deadline; those in flight when it breaks are rejected, and never sent again from here.
+ *
+ * ```
+ * idle        nothing was asked yet
+ * connecting  the first attempt is under way; calls wait
+ * ready       calls are sent
+ * lost        the link is down; calls wait while attempts follow one another
+ * refused     the login was refused before one was ever accepted; calls are rejected at once
+ * closed      for good
+ *
+ * idle -> connecting               the first call
+ * connecting -> ready | lost       the attempt succeeded | failed
+ * ready -> lost -> ready           the link broke; an attempt succeeded
+ * connecting | lost -> refused     only before the first ready; later a refused login is an outage like any other
+ * refused -> connecting            a call, after a pause
+ * any -> closed                    close()
+ * ```
+ */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #waiters = new Set<Waiter>();
+  readonly #inFlight = new Set<Promise<unknown>>();
+  readonly #readyListeners: ReadyListener[] = [];
+  readonly #clientListeners: ((client: RedisClient) => void)[] = [];
+  #state: ConnectionState = 'idle';
+  #link: Link | undefined;
+  /** Why the last attempt failed or the link broke; sanitised. */
+  #cause: Error | undefined;
+  #refusedAtMs = 0;
+  #readies = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** See {@link Connection}. */
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** How often it was made anew. */
+  get reconnects(): number {
+    return Math.max(0, this.#readies - 1);
+  }
+
+  /** Calls `listener` whenever the connection has become ready, before the calls that wait for it are sent. */
+  onReady(listener: ReadyListener): void {
+    this.#readyListeners.push(listener);
+  }
+
+  /** Calls `listener` with each client that is made, before it connects. */
+  onClient(listener: (client: RedisClient) => void): void {
+    this.#clientListeners.push(listener);
+  }
+
+  /** The error of a call that cannot be made because Redis is out of reach. */
+  outage(): BackendError {
+    const reason = this.#cause ? advice(this.#cause) : 'no answer yet';
+    return unavailable(`Redis at ${this.#options.address} is out of reach (${reason}).`, this.#cause);
+  }
+
+  /**
+   * The client, once it is ready. The first call connects.
+   *
+   * @throws BackendError `CELERY_BACKEND_UNAVAILABLE` after `timeoutMs`; `CELERY_BACKEND_REFUSED` at once when the login
+   * is refused and none was ever accepted
+   * @throws BackendClosedError
+   */
+  whenReady(timeoutMs: number = this.#options.timeoutMs): Promise<RedisClient> {
+    if (this.#state === 'ready' && this.#link) return Promise.resolve(this.#link.client);
+    if (this.#state === 'closed') return Promise.reject(new BackendClosedError());
+    if (this.#state === 'refused' && this.#options.clock.now() < this.#refusedAtMs + REFUSED_FOR_MS) {
+      return Promise.reject(this.#refusal());
+    }
+    if (this.#state === 'idle' || this.#state === 'refused') this.#begin();
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.after(timeoutMs, () => {
+        this.#waiters.delete(waiter);
+        reject(this.outage());
+      });
+      const waiter: Waiter = { resolve, reject, timer };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /**
+   * Makes one call: waits for the connection, sends, and bounds the whole by the connection's timeout, with a second
+   * more for each MiB that moves.
+   *
+   * @throws BackendError `CELERY_BACKEND_UNAVAILABLE` without an answer, `CELERY_BACKEND_REFUSED` when it is an error
+   * @throws BackendClosedError
+   */
+  async run<T>(call: Call<T>): Promise<T> {
+    const acceptedMs = this.#options.clock.now();
+    const client = await this.whenReady();
+    const answer = this.#send(client, call, acceptedMs);
+    this.#inFlight.add(answer);
+    try {
+      return await answer;
+    } catch (error) {
+      throw this.#translate(call, error as Error);
+    } finally {
+      this.#inFlight.delete(answer);
+    }
+  }
+
+  /** Closes: waits for what is in flight, up to its timeout, and rejects what was not sent yet. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closed';
+    this.#rejectWaiters(() => new BackendClosedError());
+    if (this.#inFlight.size > 0) {
+      let timer: Timer | undefined;
+      const limit = new Promise<void>((resolve) => {
+        timer = this.#options.clock.after(this.#options.timeoutMs, resolve);
+      });
+      await Promise.race([Promise.allSettled(this.#inFlight), limit]);
+      timer?.cancel();
+    }
+    await this.#link?.stop();
+  }
+
+  async #send<T>(client: RedisClient, call: Call<T>, acceptedMs: number): Promise<T> {
+    const { clock, timeoutMs, address } = this.#options;
+    if (call.patient) return call.send(client);
+    return withDeadline(client.stream, async () => call.send(client), {
+      clock,
+      acceptedMs,
+      timeoutMs,
+      bytes: call.bytes ?? 0,
+      late: () => unavailable(`Redis at ${address} did not answer ${call.what} within ${timeoutMs / 1000} s.`),
+    });
+  }
+
+  #translate(call: Call<unknown>, error: Error): BackendError {
+    if (error instanceof BackendError) return error;
+    if (!isReply(error)) {
+      if (this.#state === 'closed') return new BackendClosedError();
+      const reason = this.#cause ? advice(this.#cause) : sanitise(error).message;
+      return unavailable(
+        `The link to Redis at ${this.#options.address} broke during ${call.what} (${reason}).`,
+        this.#cause ?? sanitise(error),
+      );
+    }
+    // This master has become a replica: connecting anew may find the new one.
+    if (replyOf(error) === 'READONLY') this.#link?.drop(sanitise(error));
+    return refused(call.what, error);
+  }
+
+  #begin(): void {
+    const { open, heartbeatMs, deadAfterMs, clock } = this.#options;
+    const client = open();
+    for (const listener of this.#clientListeners) listener(client);
+    this.#state = 'connecting';
+    this.#link = new Link(
+      client,
+      { heartbeatMs, deadAfterMs, clock },
+      {
+        onUp: (attempt) => {
+          this.#onUp(client, attempt);
+        },
+        onDown: (cause, attempt) => {
+          this.#onDown(cause, attempt);
+        },
+      },
+    );
+    this.#link.start();
+  }
+
+  #onUp(client: RedisClient, attempt: number): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'ready';
+    this.#cause = undefined;
+    this.#readies += 1;
+    publish('celery-redis-backend:connection', { connection: this.#options.name, state: 'ready', attempt });
+    for (const listener of this.#readyListeners) listener(this.#readies === 1);
+    for (const waiter of this.#takeWaiters()) waiter.resolve(client);
+  }
+
+  #onDown(cause: Error, attempt: number): void {
+    if (this.#state === 'closed') return;
+    this.#cause = cause;
+    if (this.#readies === 0 && isLoginRefusal(cause)) {
+      this.#refuse();
+      return;
+    }
+    if (this.#state === 'lost') return;
+    this.#state = 'lost';
+    const { name, address, warnings } = this.#options;
+    publish('celery-redis-backend:connection', { connection: name, state: 'lost', attempt, error: cause });
+    warnings.warn(
+      'CELERY_CONNECTION',
+      `No ${name} connection to Redis at ${address} (${advice(cause)}); trying again until there is one.`,
+    );
+  }
+
+  #refuse(): void {
+    this.#state = 'refused';
+    this.#refusedAtMs = this.#options.clock.now();
+    // Its socket is closed already; this ends the attempts.
+    void this.#link?.stop();
+    this.#rejectWaiters(() => this.#refusal());
+  }
+
+  #refusal(): BackendError {
+    const cause = this.#cause ?? new Error('refused');
+    return new BackendError(`Redis at ${this.#options.address} refused the login (${advice(cause)}).`, {
+      code: 'CELERY_BACKEND_REFUSED',
+      reply: replyOf(cause),
+      cause,
+    });
+  }
+
+  #rejectWaiters(error: () => Error): void {
+    for (const waiter of this.#takeWaiters()) waiter.reject(error());
+  }
+
+  #takeWaiters(): Waiter[] {
+    const waiters = [...this.#waiters];
+    this.#waiters.clear();
+    for (const waiter of waiters) waiter.timer.cancel();
+    return waiters;
+  }
+}

@@ -1,0 +1,50 @@
+/** The time that one command may take. */
+import type { Clock, Timer } from '../clock.ts';
+import type { RedisStream } from './client.ts';
+import { MIB } from './watchdog.ts';
+
+/** Settings of {@link withDeadline}. */
+export interface DeadlineOptions {
+  readonly clock: Clock;
+  /** When the call was accepted, by the clock's `now`. */
+  readonly acceptedMs: number;
+  readonly timeoutMs: number;
+  /** Bytes that this command sends. */
+  readonly bytes: number;
+  /** The error of the call when its time is over. */
+  readonly late: () => Error;
+}
+
+/**
+ * Runs a command and bounds it: `timeoutMs` since it was accepted, and a second more for each MiB that waits to be sent
+ * up to and with it, or has come in since. Redis answers in order, so what comes in is this reply or those before it.
+ * A later reply is ignored.
+ */
+export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, options: DeadlineOptions): Promise<T> {
+  const { clock, acceptedMs, timeoutMs } = options;
+  const outgoing = stream.writableLength + options.bytes;
+  const received = stream.bytesRead;
+  const left = (): number => {
+    const moved = outgoing + stream.bytesRead - received;
+    return acceptedMs + timeoutMs + (moved / MIB) * 1000 - clock.now();
+  };
+  return new Promise<T>((resolve, reject) => {
+    let timer: Timer;
+    let settled = false;
+    const judge = (): void => {
+      if (settled) return;
+      if (left() > 0) arm();
+      else reject(options.late());
+    };
+    const arm = (): void => {
+      // After a stall of our own the reply may lie unread in the socket: look at it before judging.
+      timer = clock.after(left(), () => setImmediate(judge));
+    };
+    arm();
+    const settle = (): void => {
+      settled = true;
+      timer.cancel();
+    };
+    send().finally(settle).then(resolve, reject);
+  });
+}

@@ -1,0 +1,112 @@
+/** Puts the parts together: two connections, the store on one, the subscriber on the other. */
+import type { Clock } from '../clock.ts';
+import type { Warnings } from '../diagnostics.ts';
+import { ImproperlyConfigured } from '../errors.ts';
+import type { Driver } from '../ports.ts';
+import type { GivenClient } from './client.ts';
+import { clientsLike, clientsOf } from './connect.ts';
+import type { ClientFactory, Role } from './connect.ts';
+import { Connection } from './connection.ts';
+import { maskUrl, parseRedisUrl } from './options.ts';
+import type { RedisDefaults } from './options.ts';
+import { RedisStore } from './store.ts';
+import { RedisSubscriber } from './subscriber.ts';
+
+/** Settings of {@link createRedisDriver}. Durations are seconds. */
+export interface RedisDriverOptions {
+  /** See {@link parseRedisUrl}. */
+  readonly url?: string | undefined;
+  /** Instead of a URL: a client whose options are used. It is itself never commanded, subscribed or closed. */
+  readonly client?: GivenClient | undefined;
+  readonly defaults?: RedisDefaults | undefined;
+  /** How long one attempt to open the socket may take, TLS included. */
+  readonly connectTimeout: number;
+  /** How long a call may take, from its acceptance; a second more for each MiB that moves. */
+  readonly commandTimeout: number;
+  /** How long to rest between two PINGs. */
+  readonly heartbeat: number;
+  /** How long a PING, or the handshake, may go unanswered. */
+  readonly deadAfter: number;
+  /** Shown in CLIENT LIST after our own name. */
+  readonly connectionName?: string | undefined;
+  readonly warnings: Warnings;
+  readonly clock: Clock;
+}
+
+/**
+ * A driver for one Redis server. Nothing is sent before the first use; the subscriber connects at the first wait.
+ *
+ * @throws ImproperlyConfigured
+ */
+export function createRedisDriver(options: RedisDriverOptions): RedisDriver {
+  return new RedisDriver(options, clientFactory(options));
+}
+
+function clientFactory({ url, client, defaults, connectTimeout, connectionName }: RedisDriverOptions): ClientFactory {
+  const options = { connectTimeoutMs: connectTimeout * 1000, connectionName };
+  if (client && url !== undefined)
+    throw new ImproperlyConfigured('client: expected either a client or a url; got both.');
+  return client ? clientsLike(client, options) : clientsOf(parseRedisUrl(url, defaults), url, options);
+}
+
+/** Two connections, the store on one, the subscriber on the other. Both live from their first use until `close`. */
+export class RedisDriver implements Driver {
+  readonly store: RedisStore;
+  readonly source: RedisSubscriber;
+  readonly #clients: ClientFactory;
+  readonly #clock: Clock;
+  readonly #commands: Connection;
+  readonly #subscriber: Connection;
+
+  constructor(options: RedisDriverOptions, clients: ClientFactory) {
+    this.#clients = clients;
+    this.#clock = options.clock;
+    this.#commands = connection('commands', options, clients);
+    this.#subscriber = connection('subscriber', options, clients);
+    this.store = new RedisStore(this.#commands, options.warnings);
+    this.source = new RedisSubscriber(this.#subscriber);
+    for (const each of [this.#commands, this.#subscriber]) {
+      each.onReady((first) => {
+        this.source.connected(first);
+      });
+    }
+  }
+
+  /** Connects the command connection. Command: PING. @param timeout - seconds */
+  async connect(timeout: number): Promise<void> {
+    await this.#commands.whenReady(timeout * 1000);
+    await this.ping();
+  }
+
+  /** Milliseconds of a round trip. Command: PING. */
+  async ping(): Promise<number> {
+    const start = this.#clock.now();
+    await this.#commands.run({ what: 'PING', send: (client) => client.ping() });
+    return this.#clock.now() - start;
+  }
+
+  reconnects(): number {
+    return this.#commands.reconnects + this.#subscriber.reconnects;
+  }
+
+  uri(includePassword: boolean): string {
+    return includePassword ? this.#clients.url : maskUrl(this.#clients.url);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#commands.close(), this.#subscriber.close()]);
+  }
+}
+
+function connection(name: Role, options: RedisDriverOptions, clients: ClientFactory): Connection {
+  return new Connection({
+    name,
+    address: clients.address,
+    open: () => clients.open(name),
+    timeoutMs: options.commandTimeout * 1000,
+    heartbeatMs: options.heartbeat * 1000,
+    deadAfterMs: options.deadAfter * 1000,
+    warnings: options.warnings,
+    clock: options.clock,
+  });
+}

@@ -1,0 +1,130 @@
+/**
+ * ioredis's errors, made fit to be seen. Those carry the command they belong to, and with it passwords and payloads, so
+ * none is ever passed on: what leaves this package is a copy of the message and the code.
+ */
+import { BackendError } from '../errors.ts';
+
+/** Replies that may be different a moment later. */
+const PASSING_REPLIES = new Set([
+  'BUSY',
+  'CLUSTERDOWN',
+  'LOADING',
+  'MASTERDOWN',
+  'MISCONF',
+  'NOREPLICAS',
+  'OOM',
+  'READONLY',
+  'TRYAGAIN',
+  'UNKILLABLE',
+]);
+
+/**
+ * Whether the same call may succeed when it is made again: Redis was out of reach, or answered with an error that
+ * passes (`LOADING`, `READONLY`, `OOM`, ...).
+ */
+export function isRetryable(error: unknown): boolean {
+  if (!(error instanceof BackendError)) return false;
+  return error.code === 'CELERY_BACKEND_UNAVAILABLE' || (error.reply !== undefined && PASSING_REPLIES.has(error.reply));
+}
+
+/** Whether Redis said this, rather than ioredis or the system. */
+export function isReply(error: Error): boolean {
+  return error.name === 'ReplyError';
+}
+
+/** Redis 6 wraps what a script raised; the code is inside. */
+const SCRIPT_ERROR = /^ERR Error running script \(call to \S+\): @\S+ (?:@\S+ \d+: )?-?/;
+/** Redis 7 appends where a script raised it. */
+const SCRIPT_POSITION = / script: [0-9a-f]{40}, on @\S+\.$/;
+/** Redis repeats the arguments of a command it does not know. */
+const ECHOED_ARGUMENTS = /,? with args beginning with:.*/s;
+const MAX_MESSAGE = 300;
+
+function cleanMessage(message: string): string {
+  const text = message
+    .replace(SCRIPT_ERROR, '')
+    .replace(ECHOED_ARGUMENTS, '')
+    .replace(SCRIPT_POSITION, '')
+    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+    .replace(/[\x00-\x1f\x7f-\x9f]+/g, ' ');
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+}
+
+/** The first word of an error reply: `'WRONGTYPE'`. */
+export function replyOf(error: Error): string {
+  return /^[A-Z]+/.exec(cleanMessage(error.message))?.[0] ?? 'ERR';
+}
+
+/** The `code` of a system or TLS error. */
+export function systemCode(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A copy of the message and the code, and of nothing else. */
+export function sanitise(error: Error): Error {
+  const code = systemCode(error);
+  // An AggregateError, which Node makes of several refused addresses, has no message of its own.
+  const message = cleanMessage(error.message);
+  const copy = new Error(message === '' ? (code ?? error.name) : message);
+  copy.name = error.name;
+  return code === undefined ? copy : Object.assign(copy, { code });
+}
+
+/** The error of a call that Redis answered with an error. `what` is the call: `'GET celery-task-meta-1'`. */
+export function refused(what: string, error: Error): BackendError {
+  const cause = sanitise(error);
+  return new BackendError(`Redis refused ${what}: ${cause.message}`, {
+    code: 'CELERY_BACKEND_REFUSED',
+    reply: replyOf(error),
+    cause,
+  });
+}
+
+/** The error of a call that had no answer. */
+export function unavailable(message: string, cause?: Error): BackendError {
+  return new BackendError(message, { code: 'CELERY_BACKEND_UNAVAILABLE', cause });
+}
+
+/** Whether a reply during the handshake means that the same handshake will fail again: wrong password, user or database. */
+export function isLoginRefusal(error: Error): boolean {
+  return isReply(error) && /^(WRONGPASS|NOAUTH|NOPERM)\b|invalid password|DB index|SELECT is not/.test(error.message);
+}
+
+const ADVICE_BY_CODE: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'is Redis running there?',
+  ENOTFOUND: 'the host name is not known',
+  EAI_AGAIN: 'the host name could not be looked up',
+  ENOENT: 'there is no such socket',
+  EACCES: 'this user may not open the socket',
+  ETIMEDOUT: 'nothing answered in time; check the address, firewalls, and that both sides or neither use TLS',
+  ECONNRESET: 'it hung up; check maxclients, protected mode, and that both sides or neither use TLS',
+  EPIPE: 'it hung up; check maxclients and protected mode',
+  EPROTO: 'it does not speak TLS; try redis:// instead of rediss://',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; try redis:// instead of rediss://',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS; try redis:// instead of rediss://',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another host name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed; give its CA with ssl_ca_certs',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an unknown CA; give it with ssl_ca_certs',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an unknown CA; give it with ssl_ca_certs',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown CA; give it with ssl_ca_certs',
+};
+
+const ADVICE_BY_REPLY: readonly (readonly [RegExp, string])[] = [
+  [/WRONGPASS|invalid password/, 'check user name and password'],
+  [/NOAUTH/, 'it asks for a password'],
+  [/NOPERM/, 'check the permissions of this user (ACL)'],
+  [/DB index|SELECT is not/, 'check the database number'],
+  [/max number of clients/, 'raise maxclients or close other clients'],
+  [/DENIED/, 'protected mode: set a password, or protected-mode no'],
+];
+
+/** What to check, in a few words. */
+export function advice(error: Error): string {
+  const code = systemCode(error);
+  const known = code === undefined ? undefined : ADVICE_BY_CODE[code];
+  if (known !== undefined) return `${code ?? ''}: ${known}`;
+  const message = sanitise(error).message;
+  const hint = ADVICE_BY_REPLY.find(([pattern]) => pattern.test(message))?.[1];
+  return hint === undefined ? message : `${message} (${hint})`;
+}

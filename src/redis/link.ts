@@ -1,0 +1,164 @@
+/** The life of one ioredis client: it connects, breaks, and connects again. */
+import type { Clock, Timer } from '../clock.ts';
+import type { RedisClient } from './client.ts';
+import { isReply, sanitise } from './errors.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** Settings of a {@link Link}. */
+export interface LinkOptions {
+  readonly heartbeatMs: number;
+  readonly deadAfterMs: number;
+  readonly clock: Clock;
+}
+
+/** What a link tells. */
+export interface LinkListener {
+  /** Commands can be sent. `attempt` is how many it took, from 1. */
+  onUp(attempt: number): void;
+  /** The link broke, or an attempt failed. Another attempt follows, unless `stop` is called. `cause` is sanitised. */
+  onDown(cause: Error, attempt: number): void;
+}
+
+/** The first delay is up to this; each further one up to twice as long. */
+const FIRST_DELAY_MS = 50;
+const LONGEST_DELAY_MS = 5000;
+
+/**
+ * Keeps one client connected. Reconnecting and its pace are ours: ioredis is told to give up at once, so that a broken
+ * link fails what was in flight, and nothing is ever sent twice or answered by another's reply.
+ *
+ * ```
+ * trying    an attempt is under way: the socket opens, the handshake runs
+ * up        commands can be sent
+ * ending    the socket was told to close
+ * pausing   nothing is open; the next attempt follows after a delay: exponential, fully jittered, 5 s at most
+ * stopped   for good
+ *
+ * trying -> up | ending | pausing    the handshake succeeded | was refused or fell silent | the socket closed
+ * up -> ending | pausing             drop(), or silence | the socket closed
+ * ending -> pausing                  the socket closed
+ * pausing -> trying                  after the delay
+ * any -> stopped                     stop()
+ * ```
+ */
+export class Link {
+  readonly client: RedisClient;
+  readonly #options: LinkOptions;
+  readonly #listener: LinkListener;
+  #state: 'trying' | 'up' | 'ending' | 'pausing' | 'stopped' = 'pausing';
+  /** Attempts since it was last up. */
+  #attempt = 0;
+  /** What this attempt, or this life of the socket, ended by. */
+  #cause: Error | undefined;
+  #watchdog: Watchdog | undefined;
+  #delay: Timer | undefined;
+  /** What `stop` waits for, once it has been called while a socket was open. */
+  #onEnded: (() => void) | undefined;
+
+  constructor(client: RedisClient, options: LinkOptions, listener: LinkListener) {
+    this.client = client;
+    this.#options = options;
+    this.#listener = listener;
+    client.on('error', (error) => {
+      this.#onError(error);
+    });
+    client.on('connect', () => {
+      this.#onConnect();
+    });
+    client.on('ready', () => {
+      this.#onReady();
+    });
+    client.on('end', () => {
+      this.#onEnd();
+    });
+  }
+
+  /** Makes the first attempt. */
+  start(): void {
+    this.#try();
+  }
+
+  /** Breaks the link, so that it is made anew. */
+  drop(cause: Error): void {
+    if (this.#state !== 'up' && this.#state !== 'trying') return;
+    this.#cause = cause;
+    this.#state = 'ending';
+    this.client.stream.destroy();
+  }
+
+  /** Closes the link. Resolves when its socket is gone. */
+  stop(): Promise<void> {
+    const open = this.#state !== 'pausing' && this.#state !== 'stopped';
+    this.#state = 'stopped';
+    this.#delay?.cancel();
+    this.#watchdog?.stop();
+    if (!open) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEnded = resolve;
+      this.client.disconnect();
+    });
+  }
+
+  #try(): void {
+    this.#state = 'trying';
+    this.#attempt += 1;
+    this.#cause = undefined;
+    // Its outcome comes as an event: `ready`, or `end`.
+    this.client.connect().catch(() => undefined);
+  }
+
+  #onError(error: Error): void {
+    // What ended it is known; more errors follow from that.
+    if (this.#state !== 'trying' && this.#state !== 'up') return;
+    this.#cause = sanitise(error);
+    // The handshake goes on after a refused SELECT, in the wrong database; and after any error on a link that is up,
+    // replies may no longer match their commands.
+    if (this.#state === 'up' || isReply(error)) this.drop(this.#cause);
+  }
+
+  #onConnect(): void {
+    if (this.#state !== 'trying') return;
+    const { heartbeatMs, deadAfterMs, clock } = this.#options;
+    this.#watchdog = new Watchdog(this.client.stream, {
+      heartbeatMs,
+      deadAfterMs,
+      clock,
+      ping: () => this.client.ping(),
+      onDead: (silentMs) => {
+        this.drop(new Error(`it did not answer for ${(silentMs / 1000).toFixed(1)} s`));
+      },
+    });
+    this.#watchdog.start();
+  }
+
+  #onReady(): void {
+    if (this.#state !== 'trying') return;
+    this.#state = 'up';
+    this.#watchdog?.answered();
+    const attempt = this.#attempt;
+    this.#attempt = 0;
+    this.#listener.onUp(attempt);
+  }
+
+  #onEnd(): void {
+    this.#watchdog?.stop();
+    this.#watchdog = undefined;
+    if (this.#state === 'stopped') {
+      this.#onEnded?.();
+      return;
+    }
+    this.#cause ??= hungUp(this.#state);
+    this.#state = 'pausing';
+    const longestMs = Math.min(FIRST_DELAY_MS * 2 ** this.#attempt, LONGEST_DELAY_MS);
+    this.#delay = this.#options.clock.after(Math.random() * longestMs, () => {
+      this.#try();
+    });
+    this.#listener.onDown(this.#cause, this.#attempt);
+  }
+}
+
+/** The cause of an end that came without an error. */
+function hungUp(state: string): Error {
+  const error = new Error('Redis closed the connection');
+  return state === 'trying' ? Object.assign(error, { code: 'ECONNRESET' }) : error;
+}

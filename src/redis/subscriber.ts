@@ -1,0 +1,91 @@
+/** Messages of Redis channels. */
+import type { ChannelListener, ChannelSource } from '../ports.ts';
+import type { RedisClient, RedisPipeline } from './client.ts';
+import type { Connection } from './connection.ts';
+import { isReply, refused } from './errors.ts';
+
+/** The most channels of one round trip. */
+const MAX_CHANNELS = 1000;
+
+/**
+ * A subscriber keeps no list of channels: after a break nothing is subscribed, and the listener, told of the new
+ * connection, subscribes to what it still wants. One channel a command: a command for several that is answered in part
+ * when the link breaks leaves ioredis handing later replies to the wrong caller.
+ */
+export class RedisSubscriber implements ChannelSource {
+  readonly #connection: Connection;
+  #listener: ChannelListener | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    connection.onClient((client) => {
+      client.on('messageBuffer', (channel, payload) => {
+        this.#listener?.onMessage(channel.toString(), payload);
+      });
+    });
+  }
+
+  listen(listener: ChannelListener): void {
+    this.#listener = listener;
+  }
+
+  /** Tells the listener that a connection, of messages or of commands, came up, for the first time or again. */
+  connected(first: boolean): void {
+    if (first) this.#listener?.onReady();
+    else this.#listener?.onReconnect();
+  }
+
+  /**
+   * Subscribes. Rejects at once while the link is known to be down. Command: SUBSCRIBE, one a channel, pipelined.
+   *
+   * @throws BackendError when the link is down or breaks; BackendClosedError
+   */
+  async subscribe(channels: readonly string[]): Promise<readonly (Error | null)[]> {
+    if (this.#connection.state === 'lost') throw this.#connection.outage();
+    return this.#inChunks('SUBSCRIBE', channels, (pipeline, channel) => pipeline.subscribe(channel));
+  }
+
+  /** Unsubscribes, unless the link is down. Command: UNSUBSCRIBE, one a channel, pipelined. */
+  async unsubscribe(channels: readonly string[]): Promise<void> {
+    if (this.#connection.state !== 'ready') return;
+    try {
+      await this.#inChunks('UNSUBSCRIBE', channels, (pipeline, channel) => pipeline.unsubscribe(channel));
+    } catch {
+      // The link broke, which unsubscribes too.
+    }
+  }
+
+  async #inChunks(
+    name: string,
+    channels: readonly string[],
+    add: (pipeline: RedisPipeline, channel: string) => unknown,
+  ): Promise<(Error | null)[]> {
+    const outcomes: (Error | null)[] = [];
+    for (let from = 0; from < channels.length; from += MAX_CHANNELS) {
+      const chunk = channels.slice(from, from + MAX_CHANNELS);
+      const results = await this.#connection.run({
+        what: `${name} ${chunk[0] ?? ''}${chunk.length > 1 ? ` and ${chunk.length - 1} more` : ''}`,
+        // Confirmations come in order with the watchdog's PONGs, so that they come or the link ends.
+        patient: true,
+        send: (client) => exchange(client, chunk, add),
+      });
+      results.forEach((error, index) => outcomes.push(error && refused(`${name} ${chunk[index] ?? ''}`, error)));
+    }
+    return outcomes;
+  }
+}
+
+/** Sends one command a channel. Resolves to the error reply of each, or `null`; rejects when there are no replies. */
+async function exchange(
+  client: RedisClient,
+  channels: readonly string[],
+  add: (pipeline: RedisPipeline, channel: string) => unknown,
+): Promise<(Error | null)[]> {
+  const pipeline = client.pipeline();
+  for (const channel of channels) add(pipeline, channel);
+  const results = (await pipeline.exec()) ?? [];
+  return results.map(([error]) => {
+    if (error && !isReply(error)) throw error;
+    return error;
+  });
+}

@@ -1,0 +1,100 @@
+/**
+ * Finds a dead link within seconds, the handshake included. ioredis's `socketTimeout` would destroy a slow but healthy
+ * upload, and on 5.11.1 its timer outlives the connection; TCP keep-alive does nothing while bytes are unacknowledged.
+ */
+import type { Clock, Timer } from '../clock.ts';
+import type { RedisStream } from './client.ts';
+
+/** One MiB earns a second. */
+export const MIB: number = 2 ** 20;
+
+/** Settings of a {@link Watchdog}. */
+export interface WatchdogOptions {
+  readonly clock: Clock;
+  /** How long to rest between an answer and the next PING. */
+  readonly heartbeatMs: number;
+  /** How long an answer may take, besides a second for each MiB that waits to be sent before the question. */
+  readonly deadAfterMs: number;
+  readonly ping: () => Promise<unknown>;
+  /** Called once, after the stream was destroyed. */
+  readonly onDead: (silentMs: number) => void;
+}
+
+/**
+ * Watches one socket, for as long as that socket lives.
+ *
+ * ```
+ * asking    something was asked, the handshake or one PING, and bytes must come
+ * resting   the answer came, the next PING is due after a heartbeat
+ * stopped   for good
+ *
+ * asking -> resting   the answer came
+ * asking -> asking    other bytes came in time: the peer is alive, but busy
+ * resting -> asking   after a heartbeat
+ * asking -> stopped   no bytes in time: the stream is destroyed
+ * any -> stopped      stop()
+ * ```
+ */
+export class Watchdog {
+  readonly #stream: RedisStream;
+  readonly #options: WatchdogOptions;
+  #timer: Timer | undefined;
+  #asking = false;
+  #stopped = false;
+
+  constructor(stream: RedisStream, options: WatchdogOptions) {
+    this.#stream = stream;
+    this.#options = options;
+  }
+
+  /** The handshake begins: its bytes must come. */
+  start(): void {
+    this.#ask();
+  }
+
+  /** The question was answered: the handshake is over, or a PING has its PONG. */
+  answered(): void {
+    if (this.#stopped) return;
+    this.#asking = false;
+    this.#timer?.cancel();
+    this.#timer = this.#options.clock.after(this.#options.heartbeatMs, () => {
+      this.#ping();
+    });
+  }
+
+  /** The socket is gone. */
+  stop(): void {
+    this.#stopped = true;
+    this.#asking = false;
+    this.#timer?.cancel();
+  }
+
+  #ping(): void {
+    this.#ask();
+    const answered = (): void => {
+      this.answered();
+    };
+    // A refusal is an answer too; when the link broke, `stop` comes as well.
+    this.#options.ping().then(answered, answered);
+  }
+
+  #ask(): void {
+    this.#asking = true;
+    const heard = this.#stream.bytesRead;
+    const limitMs = this.#options.deadAfterMs + (this.#stream.writableLength / MIB) * 1000;
+    this.#timer = this.#options.clock.after(limitMs, () => {
+      // After a stall of our own the answer may lie unread in the socket: look at it before judging.
+      setImmediate(() => {
+        if (!this.#asking) return;
+        if (this.#stream.bytesRead > heard) this.#ask();
+        else this.#dead(limitMs);
+      });
+    });
+  }
+
+  #dead(silentMs: number): void {
+    this.stop();
+    this.#stream.destroy();
+    this.#options.onDead(silentMs);
+  }
+}

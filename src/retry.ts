@@ -1,0 +1,53 @@
+/**
+ * Celery's back-off for writes.
+ *
+ * @see kombu.utils.functional.retry_over_time
+ */
+import { BackendError } from './errors.ts';
+
+/** How often and how soon a failed store is tried again. */
+export interface RetryPolicy {
+  /** @default 20 */
+  readonly maxRetries: number;
+  /** Seconds before the first retry. @default 0 */
+  readonly intervalStart: number;
+  /** Seconds added for each further retry. @default 1 */
+  readonly intervalStep: number;
+  /** Seconds at the most. @default 1 */
+  readonly intervalMax: number;
+}
+
+/** Seconds before retry number `retry`, which counts from 0. */
+export function retryInterval(policy: RetryPolicy, retry: number): number {
+  return Math.min(policy.intervalStart + retry * policy.intervalStep, policy.intervalMax);
+}
+
+/** Seconds that all intervals of a policy make together. */
+export function totalInterval(policy: RetryPolicy): number {
+  let total = 0;
+  for (let retry = 0; retry < policy.maxRetries; retry += 1) total += retryInterval(policy, retry);
+  return total;
+}
+
+/** Replies of Redis that may be different a moment later. */
+const PASSING_REPLIES = new Set([
+  'BUSY',
+  'CLUSTERDOWN',
+  'LOADING',
+  'MASTERDOWN',
+  'MISCONF',
+  'NOREPLICAS',
+  'OOM',
+  'READONLY',
+  'TRYAGAIN',
+  'UNKILLABLE',
+]);
+
+/**
+ * Whether the same call may succeed when it is made again: Redis was out of reach, or answered with an error that
+ * passes (`LOADING`, `READONLY`, `OOM` ...).
+ */
+export function isRetryable(error: unknown): boolean {
+  if (!(error instanceof BackendError)) return false;
+  return error.code === 'CELERY_BACKEND_UNAVAILABLE' || (error.reply !== undefined && PASSING_REPLIES.has(error.reply));
+}

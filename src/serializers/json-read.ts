@@ -1,0 +1,104 @@
+/**
+ * Values from JSON text as Python's `json.loads` reads it under kombu's `object_hook`.
+ *
+ * `JSON.parse` does the work. It lacks integers beyond 2^53, NaN and Infinity, bounds, and typed values. No library
+ * fits (docs/serialization.md has the table): lossless-json, json-bigint, json-with-bigint and streamparser refuse
+ * NaN; json5 reads it, but also trailing commas and comments, loses big integers, and is 30 times slower; lossless-json,
+ * json-bigint and jsonc-parser overflow the stack at depth 10,000. So a scan replaces the few tokens that `JSON.parse`
+ * cannot read by strings that nobody can guess, and one walk afterwards turns those and the envelopes into values.
+ *
+ * @see kombu.utils.json.loads
+ */
+import { isAscii } from 'node:buffer';
+
+import { DecodeError } from '../errors.ts';
+import { excerpt } from './excerpt.ts';
+import type { ReadLimits } from './json-scan.ts';
+import { rareNumber, scan } from './json-scan.ts';
+import type { TypeRegistry } from './types.ts';
+
+/**
+ * Reads a payload.
+ *
+ * @throws DecodeError when it is not UTF-8 or not JSON, a bound is exceeded, or a typed value is malformed
+ */
+export function readJson(payload: Uint8Array, limits: ReadLimits, types: TypeRegistry): unknown {
+  const text = decodeUtf8(payload);
+  const { text: parsable, nonce } = scan(text, limits);
+  const value = parse(parsable, text, payload);
+  return nonce !== null || mayHoldEnvelopes(text) ? revive(value, nonce, types) : value;
+}
+
+function decodeUtf8(payload: Uint8Array): string {
+  const buffer = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  try {
+    if (isAscii(buffer)) return buffer.toString('latin1');
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(buffer);
+  } catch (error) {
+    throw new DecodeError(guess(payload) ?? 'The payload is not UTF-8.', { cause: error });
+  }
+}
+
+function parse(parsable: string, text: string, payload: Uint8Array): unknown {
+  try {
+    return JSON.parse(parsable) as unknown;
+  } catch (error) {
+    // V8 goes on with a place in the text it was given and a quotation of it.
+    const reason = (error as Error).message.replace(/(?:, (?:\.\.\.)?"| (?:in JSON )?at position ).*$/s, '');
+    throw new DecodeError(guess(payload) ?? `The payload is not JSON: ${reason}, in ${excerpt(text)}.`);
+  }
+}
+
+/** What else than JSON the payload looks like. */
+function guess(payload: Uint8Array): string | undefined {
+  const [first = 0, second = 0] = payload;
+  if (payload.length === 0) return 'The payload is empty.';
+  if (first === 0xef && second === 0xbb) return 'The payload starts with a byte order mark.';
+  const isPickle = first === 0x80 && second >= 2 && second <= 5;
+  const isMsgpack = (first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf);
+  const isYaml = /^[A-Za-z_]\w*:(?:\s|$)/.test(Buffer.from(payload.subarray(0, 64)).toString('latin1'));
+  const format = isPickle ? 'pickle' : isMsgpack ? 'msgpack' : isYaml ? 'yaml' : undefined;
+  return format && `The payload looks like ${format}: set result_serializer='json' on the Python side.`;
+}
+
+/** False only when no object of the text can have the key `__type__`, escaped or not. */
+function mayHoldEnvelopes(text: string): boolean {
+  return text.includes('__type__') || (text.includes('\\u00') && /\\u00(?:5f|65|7[049])/i.test(text));
+}
+
+type Container = unknown[] | Record<string, unknown>;
+
+/** Replaces the stand-ins of numbers and the envelopes, the inner ones first. Without recursion. */
+function revive(root: unknown, nonce: string | null, types: TypeRegistry): unknown {
+  const holder = [root];
+  const containers: Container[] = [holder];
+  // Every container comes after the one it is in.
+  for (const container of containers) {
+    for (const item of Object.values(container)) if (isContainer(item)) containers.push(item);
+  }
+  for (const container of containers.reverse()) {
+    if (Array.isArray(container)) {
+      for (let i = 0; i < container.length; i++) container[i] = revived(container[i], nonce, types);
+    } else {
+      // JSON.parse made every key an own property, `__proto__` too, so that this assigns to no setter.
+      for (const key of Object.keys(container)) container[key] = revived(container[key], nonce, types);
+    }
+  }
+  return holder[0];
+}
+
+function isContainer(value: unknown): value is Container {
+  return typeof value === 'object' && value !== null;
+}
+
+function revived(value: unknown, nonce: string | null, types: TypeRegistry): unknown {
+  if (typeof value === 'string') {
+    return nonce !== null && value.startsWith(nonce) ? rareNumber(value.slice(nonce.length)) : value;
+  }
+  if (!isContainer(value) || Array.isArray(value) || !Object.hasOwn(value, '__type__')) return value;
+  const { __type__: marker, __value__: inner } = value;
+  const isEnvelope = Object.hasOwn(value, '__value__') && Object.keys(value).length === 2;
+  return isEnvelope && types.knows(marker) ? types.decode(marker, inner) : value;
+}
