@@ -21,7 +21,17 @@ const config: Config = {
   collectCoverageFrom: ['src/**/*.ts'],
   testTimeout: 60_000,
   projects: [
-    { ...base, displayName: 'unit', testMatch: ['<rootDir>/__tests__/{unit,contract,types}/**/*.test.ts'] },
+    {
+      ...base,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/__tests__/{unit,types}/**/*.test.ts', '<rootDir>/__tests__/contract/memory.test.ts'],
+    },
+    {
+      ...base,
+      displayName: 'ioredis-mock',
+      testMatch: ['<rootDir>/__tests__/contract/ioredis-mock.test.ts'],
+      moduleNameMapper: { '^ioredis$': '<rootDir>/__tests__/support/ioredis-mock.ts' },
+    },
     { ...redis, displayName: 'ioredis5' },
     { ...redis, displayName: 'ioredis6', moduleNameMapper: { '^ioredis$': 'ioredis-v6' } },
     {

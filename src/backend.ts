@@ -50,19 +50,18 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @param options - complete and checked; `open` makes the driver
    */
   protected constructor(app: CeleryApp, options: ResolvedOptions, open: (warnings: Warnings) => Driver) {
-    const { clock, limits, maxCachedResults, maxCachedBytes, expires } = options;
+    const { clock, limits, maxCachedResults: maxEntries, maxCachedBytes: maxBytes, expires } = options;
     const serializer = resolveSerializer(options.serializer, options.acceptContent, limits);
     const warnings = new Warnings();
     const driver = open(warnings);
     this.app = app;
     this.serializer = serializer.name;
-    this.maxCachedResults = maxCachedResults;
+    this.maxCachedResults = maxEntries;
     this.#options = options;
     this.#driver = driver;
     this.#keys = createKeys(options.globalKeyprefix);
-    const exceptions = options.exceptions ?? defaultExceptions;
-    this.#codec = new Codec({ serializer, exceptions, maxPayload: limits.maxPayload });
-    this.#cache = new ResultCache({ maxEntries: maxCachedResults, maxBytes: maxCachedBytes, expires }, clock);
+    this.#codec = new Codec({ serializer, exceptions: options.exceptions ?? defaultExceptions, ...limits });
+    this.#cache = new ResultCache({ maxEntries, maxBytes, expires }, clock);
     this.#reader = new Reader(driver.store, this.#keys, this.#codec, this.#cache);
     this.#storer = new Storer(options.retryPolicy, options.commandTimeout * 1000, clock);
     this.#consumer = new Consumer({
@@ -78,7 +77,6 @@ export abstract class BaseBackend implements AsyncDisposable {
     });
   }
 
-  /** The URL, without its password. */
   get url(): string {
     return this.#driver.uri(false);
   }
@@ -103,7 +101,9 @@ export abstract class BaseBackend implements AsyncDisposable {
     options: StoreOptions = {},
   ): Promise<StoreOutcome> {
     checkState(state);
-    await this.#ready([taskId]);
+    this.#check(taskId);
+    // Without a pause where none is needed: the value is taken as it is now, and close() counts the store as accepted.
+    if (!this.#codec.loaded) await this.#codec.load();
     const stored = EXCEPTION_STATES.has(state) ? this.#codec.encodeError(result, state) : { result, traceback: null };
     const meta = buildMeta({
       taskId,
@@ -135,13 +135,13 @@ export abstract class BaseBackend implements AsyncDisposable {
   waitFor<T = unknown>(taskId: string, options: WaitOptions): Promise<T | Error>;
   async waitFor<T = unknown>(taskId: string, options: WaitOptions = {}): Promise<T | Error> {
     const timeoutMs = checkWait(taskId, options);
-    this.#checkOpen();
+    this.#check();
     const known = this.#cache.get(taskId);
     if (known) {
       options.onMessage?.(known);
       return known.result as T;
     }
-    await this.#codec.load();
+    if (!this.#codec.loaded) await this.#codec.load();
     const end = timeoutMs === 0 ? await this.#lookNow(taskId, options) : await this.#wait(taskId, timeoutMs, options);
     if (end instanceof WaitFailure) throw end.error();
     const meta = this.#codec.present(end, taskId);
@@ -154,7 +154,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     return (await this.#read(taskId)).status;
   }
 
-  /** @see {@link getStatus} */
+  /** As {@link getStatus}. */
   getState(taskId: string): Promise<TaskState> {
     return this.getStatus(taskId);
   }
@@ -187,7 +187,9 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** The metas of many tasks by id, in the order of the ids, as they are now. Sends MGET for those not known. */
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
-    await this.#ready(taskIds);
+    for (const taskId of taskIds) checkId(taskId);
+    this.#check();
+    await this.#codec.load();
     const metas = await this.#reader.readMany(taskIds);
     for (const [taskId, meta] of metas) metas.set(taskId, this.#codec.present(meta, taskId));
     return metas;
@@ -195,7 +197,8 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** Reads a meta anew, past the cache, and keeps it there if it is a SUCCESS. Sends GET. */
   async reloadTaskResult(taskId: string): Promise<TaskMeta> {
-    await this.#ready([taskId]);
+    this.#check(taskId);
+    await this.#codec.load();
     return this.#codec.present(await this.#reader.readStored(taskId), taskId);
   }
 
@@ -207,20 +210,20 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** Deletes a result. Waits for it go on: the task may run again. Sends DEL. */
   async forget(taskId: string): Promise<void> {
-    await this.#ready([taskId]);
+    this.#check(taskId);
     await this.#reader.forget(taskId);
   }
 
   /** Connects now, to fail at boot: within `timeout` seconds, by default `connectTimeout`. @throws BackendError */
   async connect(options: { readonly timeout?: number | undefined } = {}): Promise<void> {
     const timeoutMs = checkTimeout(options.timeout ?? this.#options.connectTimeout);
-    this.#checkOpen();
+    this.#check();
     await Promise.all([this.#codec.load(), this.#driver.connect((timeoutMs ?? Infinity) / 1000)]);
   }
 
   /** Whether Redis answers: milliseconds of a round trip. Sends PING. @throws BackendError */
   async ping(): Promise<number> {
-    this.#checkOpen();
+    this.#check();
     return this.#driver.ping();
   }
 
@@ -256,23 +259,21 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   async #close(): Promise<void> {
     this.#consumer.close();
+    // Stores that wait for the serializer were accepted as well.
+    await this.#codec.settled();
     await this.#storer.close(this.#options.closeTimeout * 1000);
     await this.#driver.close();
     this.#cache.clear();
   }
 
-  #checkOpen(): void {
+  #check(...taskIds: readonly string[]): void {
+    for (const taskId of taskIds) checkId(taskId);
     if (this.#closing) throw new BackendClosedError();
   }
 
-  async #ready(taskIds: readonly string[]): Promise<void> {
-    for (const taskId of taskIds) checkId(taskId);
-    this.#checkOpen();
-    await this.#codec.load();
-  }
-
   async #read(taskId: string): Promise<TaskMeta> {
-    await this.#ready([taskId]);
+    this.#check(taskId);
+    await this.#codec.load();
     return this.#reader.read(taskId);
   }
 

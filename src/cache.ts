@@ -43,7 +43,8 @@ export class ResultCache {
         max: limits.maxEntries,
         maxSize: limits.maxBytes,
         ttlResolution: 0,
-        perf: clock,
+        // lru-cache takes a start of 0 for none.
+        perf: { now: () => clock.now() + 1 },
       });
     }
   }
@@ -72,8 +73,9 @@ export class ResultCache {
     return this.#entries?.has(taskId) ?? false;
   }
 
-  /** Takes in a SUCCESS whose read began at `epoch`; ignores every other state. */
+  /** Takes in a SUCCESS whose read began at `epoch`. Any other state drops what was known: it is no longer so. */
   set(taskId: string, meta: TaskMeta, bytes: number, epoch: number): void {
+    if (meta.status !== 'SUCCESS') this.#entries?.delete(taskId);
     if (!this.#entries || meta.status !== 'SUCCESS') return;
     if (epoch < this.#oldest || (this.#forgotten.get(taskId) ?? 0) > epoch) return;
     const ttl = this.#lifetime(meta);

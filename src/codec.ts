@@ -21,6 +21,7 @@ export class Codec {
   readonly #exceptions: ExceptionRegistry;
   readonly #maxPayload: number;
   #loading: Promise<void> | undefined;
+  #loaded: boolean;
 
   /** How to tell a stored SUCCESS. */
   readonly guard: SuccessGuard;
@@ -29,8 +30,14 @@ export class Codec {
     this.#serializer = serializer;
     this.#exceptions = exceptions;
     this.#maxPayload = maxPayload;
+    this.#loaded = !serializer.load;
     const isSuccess = (payload: Uint8Array): boolean => this.#isSuccess(payload);
     this.guard = serializer.probe === undefined ? { isSuccess } : { probe: serializer.probe, isSuccess };
+  }
+
+  /** Whether nothing has to be loaded any more. */
+  get loaded(): boolean {
+    return this.#loaded;
   }
 
   /** Loads the serializer, once. To be awaited before anything is encoded or decoded; a failure is tried again. */
@@ -39,9 +46,15 @@ export class Codec {
     return this.#loading;
   }
 
+  /** Waits for a load that is under way, if one is. Never rejects. */
+  async settled(): Promise<void> {
+    await this.#loading?.catch(() => undefined);
+  }
+
   async #load(): Promise<void> {
     try {
       await this.#serializer.load?.();
+      this.#loaded = true;
     } catch (error) {
       this.#loading = undefined;
       throw error;
@@ -79,7 +92,9 @@ export class Codec {
   }
 
   #encode(meta: TaskMeta): string | Uint8Array {
-    const document = this.#convert(meta, 'wrap');
+    const converted = this.#convert(meta, 'wrap');
+    // Python needs the field, and JSON leaves out what is undefined.
+    const document = { ...converted, result: converted.result ?? null };
     try {
       return this.#serializer.encode(document);
     } catch (error) {

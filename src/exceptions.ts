@@ -122,7 +122,7 @@ export function encodeException(value: unknown, registry: ExceptionRegistry = de
       traceback: null,
     };
   }
-  const entry = registry.forError(value);
+  const entry = attempt(() => registry.forError(value));
   if (entry) {
     const args = attempt(() => entry.encode(value));
     if (args)
@@ -145,7 +145,9 @@ function foreign(name: string, message: string): ExceptionInfo {
 
 /** An error of this or another realm; a DOMException is one too. */
 function isErrorLike(value: unknown): value is Error {
-  return is.isNativeError(value) || value instanceof Error;
+  if (typeof value !== 'object' || value === null) return false;
+  const hasShape = typeof property(value, 'message') === 'string' && typeof property(value, 'stack') === 'string';
+  return is.isNativeError(value) || hasShape || attempt(() => value instanceof Error) === true;
 }
 
 function isExceptionInfo(value: unknown): value is ExceptionInfo {

@@ -57,9 +57,9 @@ export class Reader {
   }
 
   #take(taskId: string, payload: Uint8Array | null, epoch: number): TaskMeta {
-    if (!payload || payload.byteLength === 0) return PENDING_META;
-    const meta = this.#codec.decodeMeta(payload, taskId);
-    this.#cache.set(taskId, meta, payload.byteLength, epoch);
+    const bytes = payload?.byteLength ?? 0;
+    const meta = payload && bytes > 0 ? this.#codec.decodeMeta(payload, taskId) : PENDING_META;
+    this.#cache.set(taskId, meta, bytes, epoch);
     return meta;
   }
 

@@ -2,20 +2,13 @@ import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { BackendError } from '../../src/errors.ts';
-import { isRetryable } from '../../src/redis/errors.ts';
+import { isRetryable } from '../../src/retry.ts';
 import { DriverUnderTest, eventually, guard, meta } from '../support/driver.ts';
+import { failure as failureOf } from '../support/failure.ts';
 import { Proxy } from '../support/proxy.ts';
 import { RedisServer, freePort } from '../support/redis.ts';
 
-/** The error of a call. */
-async function failure(call: Promise<unknown>): Promise<BackendError> {
-  return call.then(
-    () => {
-      throw new Error('it succeeded');
-    },
-    (error: unknown) => error as BackendError,
-  );
-}
+const failure = failureOf<BackendError>;
 
 describe('a connection', () => {
   let server: RedisServer;
@@ -82,7 +75,9 @@ describe('a connection', () => {
     await using test = new DriverUnderTest({ url: proxy.url });
     await test.driver.connect(5);
     proxy.hold('down');
-    const calls = [test.driver.store.read('key'), test.driver.store.remove('key'), test.driver.ping()].map(failure);
+    const calls = [test.driver.store.read('key'), test.driver.store.remove('key'), test.driver.ping()].map((call) =>
+      failure(call),
+    );
     await eventually(async () => String(await server.cli('INFO', 'commandstats')).includes('cmdstat_del'));
     proxy.cut();
     proxy.release();

@@ -34,6 +34,13 @@ export class Space {
     this.#entries.set(key, { payload, expiresAt: ttl === null ? Infinity : this.#clock.wall() + ttl * 1000 });
   }
 
+  /** Seconds that a key has left, rounded; -1 without expiry, -2 without the key. As Redis's TTL. */
+  ttl(key: string): number {
+    if (this.get(key) === null) return -2;
+    const left = (this.#entries.get(key)?.expiresAt ?? 0) - this.#clock.wall();
+    return left === Infinity ? -1 : Math.round(left / 1000);
+  }
+
   delete(key: string): void {
     this.#entries.delete(key);
   }

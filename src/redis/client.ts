@@ -30,8 +30,8 @@ export interface RedisClient {
   ping(): Promise<string>;
   getBuffer(key: string): Promise<Buffer | null>;
   mgetBuffer(keys: string[]): Promise<(Buffer | null)[]>;
-  set(key: string, value: Buffer): Promise<string | null>;
-  setex(key: string, seconds: number, value: Buffer): Promise<string | null>;
+  set(key: string, value: string | Buffer): Promise<string | null>;
+  setex(key: string, seconds: number, value: string | Buffer): Promise<string | null>;
   del(key: string): Promise<number>;
   pipeline(): RedisPipeline;
 }

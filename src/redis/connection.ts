@@ -30,7 +30,7 @@ export interface Call<T> {
   readonly what: string;
   /** Bytes that it sends. @default 0 */
   readonly bytes?: number;
-  /** Whether it may take as long as the link lives. @default false */
+  /** Whether it has no deadline once it is sent, and is not waited for by `close`. @default false */
   readonly patient?: boolean;
   readonly send: (client: RedisClient) => Promise<T>;
 }
@@ -73,6 +73,7 @@ const REFUSED_FOR_MS = 3000;
 export class Connection {
   readonly #options: ConnectionOptions;
   readonly #waiters = new Set<Waiter>();
+  /** Calls with a deadline. */
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #readyListeners: ReadyListener[] = [];
   readonly #clientListeners: ((client: RedisClient) => void)[] = [];
@@ -147,9 +148,8 @@ export class Connection {
    */
   async run<T>(call: Call<T>): Promise<T> {
     const acceptedMs = this.#options.clock.now();
-    const client = await this.whenReady();
-    const answer = this.#send(client, call, acceptedMs);
-    this.#inFlight.add(answer);
+    const answer = this.whenReady().then((client) => this.#send(client, call, acceptedMs));
+    if (!call.patient) this.#inFlight.add(answer);
     try {
       return await answer;
     } catch (error) {
@@ -159,7 +159,7 @@ export class Connection {
     }
   }
 
-  /** Closes: waits for what is in flight, up to its timeout, and rejects what was not sent yet. Idempotent. */
+  /** Closes: waits for what is in flight, each to its deadline, and rejects what was not sent yet. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -168,14 +168,7 @@ export class Connection {
   async #close(): Promise<void> {
     this.#state = 'closed';
     this.#rejectWaiters(() => new BackendClosedError());
-    if (this.#inFlight.size > 0) {
-      let timer: Timer | undefined;
-      const limit = new Promise<void>((resolve) => {
-        timer = this.#options.clock.after(this.#options.timeoutMs, resolve);
-      });
-      await Promise.race([Promise.allSettled(this.#inFlight), limit]);
-      timer?.cancel();
-    }
+    await Promise.allSettled(this.#inFlight);
     await this.#link?.stop();
   }
 

@@ -4,29 +4,6 @@
  */
 import { BackendError } from '../errors.ts';
 
-/** Replies that may be different a moment later. */
-const PASSING_REPLIES = new Set([
-  'BUSY',
-  'CLUSTERDOWN',
-  'LOADING',
-  'MASTERDOWN',
-  'MISCONF',
-  'NOREPLICAS',
-  'OOM',
-  'READONLY',
-  'TRYAGAIN',
-  'UNKILLABLE',
-]);
-
-/**
- * Whether the same call may succeed when it is made again: Redis was out of reach, or answered with an error that
- * passes (`LOADING`, `READONLY`, `OOM`, ...).
- */
-export function isRetryable(error: unknown): boolean {
-  if (!(error instanceof BackendError)) return false;
-  return error.code === 'CELERY_BACKEND_UNAVAILABLE' || (error.reply !== undefined && PASSING_REPLIES.has(error.reply));
-}
-
 /** Whether Redis said this, rather than ioredis or the system. */
 export function isReply(error: Error): boolean {
   return error.name === 'ReplyError';

@@ -43,8 +43,11 @@ export function probedWrite(probe: string, serial: number): Script {
 local function is_success(key)
 ${probe}
 end
--- raises WRONGTYPE for a key that is no string, whatever the probe does: SETEX would replace it
-redis.call('GETRANGE', KEYS[1], 0, 0)
+-- WRONGTYPE for a key that is no string, whatever the probe does: SETEX would replace it
+local head = redis.pcall('GETRANGE', KEYS[1], 0, 0)
+if type(head) == 'table' then
+  return head
+end
 if is_success(KEYS[1]) then
   return ${KEPT}
 end

@@ -85,7 +85,7 @@ export class RedisStore implements ResultStore {
    * @param ttl - whole seconds, at least 1; `null` for no expiry
    */
   async set(key: string, payload: string | Uint8Array, ttl: number | null): Promise<void> {
-    const value = toBuffer(payload);
+    const value = toArgument(payload);
     await this.#connection.run({
       what: `SETEX ${key}`,
       bytes: value.length,
@@ -146,7 +146,7 @@ export class RedisStore implements ResultStore {
   }
 
   #runWrite(script: Script, { key, payload, ttl }: Write, more: Buffer[]): Promise<number> {
-    const value = toBuffer(payload);
+    const value = toArgument(payload);
     const args = [value, ttl === null ? '' : String(ttl), ...more];
     const bytes = more.reduce((sum, { length }) => sum + length, value.length);
     return this.#connection.run({
@@ -157,8 +157,14 @@ export class RedisStore implements ResultStore {
   }
 }
 
-/** Bytes: a string of 512 MiB would be too long once ioredis has put the command around it. */
-function toBuffer(payload: string | Uint8Array): Buffer {
-  if (typeof payload === 'string') return Buffer.from(payload);
-  return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+/** The longest payload, in units of UTF-16, that is sent as text. */
+const MAX_TEXT = 64 * 1024;
+
+/**
+ * What ioredis is given. It joins a command of texts in one piece, which is cheap as long as they are short; a string of
+ * 512 MiB would be too long once the command is put around it.
+ */
+function toArgument(payload: string | Uint8Array): string | Buffer {
+  if (typeof payload !== 'string') return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  return payload.length <= MAX_TEXT ? payload : Buffer.from(payload);
 }

@@ -13,8 +13,8 @@ import { isAscii } from 'node:buffer';
 
 import { DecodeError } from '../errors.ts';
 import { excerpt } from './excerpt.ts';
-import type { ReadLimits } from './json-scan.ts';
-import { rareNumber, scan } from './json-scan.ts';
+import type { ReadLimits, Replacements } from './json-scan.ts';
+import { scan } from './json-scan.ts';
 import type { TypeRegistry } from './types.ts';
 
 /**
@@ -23,43 +23,45 @@ import type { TypeRegistry } from './types.ts';
  * @throws DecodeError when it is not UTF-8 or not JSON, a bound is exceeded, or a typed value is malformed
  */
 export function readJson(payload: Uint8Array, limits: ReadLimits, types: TypeRegistry): unknown {
-  const text = decodeUtf8(payload);
-  const { text: parsable, nonce } = scan(text, limits);
-  const value = parse(parsable, text, payload);
-  return nonce !== null || mayHoldEnvelopes(text) ? revive(value, nonce, types) : value;
-}
-
-function decodeUtf8(payload: Uint8Array): string {
-  const buffer = Buffer.isBuffer(payload)
+  const bytes = Buffer.isBuffer(payload)
     ? payload
     : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const foreign = guess(bytes);
+  if (foreign !== undefined) throw new DecodeError(foreign);
+  const rare = scan(bytes, limits);
+  const text = decodeUtf8(rare ? rare.applied() : bytes);
+  const value = parse(text, bytes);
+  return rare || mayHoldEnvelopes(text) ? revive(value, rare, types) : value;
+}
+
+function decodeUtf8(bytes: Buffer): string {
   try {
-    if (isAscii(buffer)) return buffer.toString('latin1');
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(buffer);
+    if (isAscii(bytes)) return bytes.toString('latin1');
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
-    throw new DecodeError(guess(payload) ?? 'The payload is not UTF-8.', { cause: error });
+    throw new DecodeError('The payload is not UTF-8, or too long for a string.', { cause: error });
   }
 }
 
-function parse(parsable: string, text: string, payload: Uint8Array): unknown {
+function parse(text: string, bytes: Buffer): unknown {
   try {
-    return JSON.parse(parsable) as unknown;
+    return JSON.parse(text) as unknown;
   } catch (error) {
     // V8 goes on with a place in the text it was given and a quotation of it.
     const reason = (error as Error).message.replace(/(?:, (?:\.\.\.)?"| (?:in JSON )?at position ).*$/s, '');
-    throw new DecodeError(guess(payload) ?? `The payload is not JSON: ${reason}, in ${excerpt(text)}.`);
+    throw new DecodeError(`The payload is not JSON: ${reason}, in ${excerpt(bytes.toString('latin1', 0, 64))}.`);
   }
 }
 
 /** What else than JSON the payload looks like. */
-function guess(payload: Uint8Array): string | undefined {
-  const [first = 0, second = 0] = payload;
-  if (payload.length === 0) return 'The payload is empty.';
-  if (first === 0xef && second === 0xbb) return 'The payload starts with a byte order mark.';
-  const isPickle = first === 0x80 && second >= 2 && second <= 5;
-  const isMsgpack = (first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf);
-  const isYaml = /^[A-Za-z_]\w*:(?:\s|$)/.test(Buffer.from(payload.subarray(0, 64)).toString('latin1'));
-  const format = isPickle ? 'pickle' : isMsgpack ? 'msgpack' : isYaml ? 'yaml' : undefined;
+function guess(bytes: Buffer): string | undefined {
+  const [first, second = 0] = bytes;
+  if (first === undefined) return 'The payload is empty.';
+  let format: string | undefined;
+  if (first === 0x80 && second >= 2 && second <= 5) format = 'pickle';
+  else if ((first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf)) format = 'msgpack';
+  else if (first === 0xef && second === 0xbb) return 'The payload starts with a byte order mark.';
+  else if (first >= 0x61 && first <= 0x7a && /^\w+:\s/.test(bytes.toString('latin1', 0, 64))) format = 'yaml';
   return format && `The payload looks like ${format}: set result_serializer='json' on the Python side.`;
 }
 
@@ -71,7 +73,7 @@ function mayHoldEnvelopes(text: string): boolean {
 type Container = unknown[] | Record<string, unknown>;
 
 /** Replaces the stand-ins of numbers and the envelopes, the inner ones first. Without recursion. */
-function revive(root: unknown, nonce: string | null, types: TypeRegistry): unknown {
+function revive(root: unknown, rare: Replacements | null, types: TypeRegistry): unknown {
   const holder = [root];
   const containers: Container[] = [holder];
   // Every container comes after the one it is in.
@@ -80,10 +82,10 @@ function revive(root: unknown, nonce: string | null, types: TypeRegistry): unkno
   }
   for (const container of containers.reverse()) {
     if (Array.isArray(container)) {
-      for (let i = 0; i < container.length; i++) container[i] = revived(container[i], nonce, types);
+      for (let i = 0; i < container.length; i++) container[i] = revived(container[i], rare, types);
     } else {
       // JSON.parse made every key an own property, `__proto__` too, so that this assigns to no setter.
-      for (const key of Object.keys(container)) container[key] = revived(container[key], nonce, types);
+      for (const key of Object.keys(container)) container[key] = revived(container[key], rare, types);
     }
   }
   return holder[0];
@@ -93,10 +95,8 @@ function isContainer(value: unknown): value is Container {
   return typeof value === 'object' && value !== null;
 }
 
-function revived(value: unknown, nonce: string | null, types: TypeRegistry): unknown {
-  if (typeof value === 'string') {
-    return nonce !== null && value.startsWith(nonce) ? rareNumber(value.slice(nonce.length)) : value;
-  }
+function revived(value: unknown, rare: Replacements | null, types: TypeRegistry): unknown {
+  if (typeof value === 'string') return rare ? rare.restore(value) : value;
   if (!isContainer(value) || Array.isArray(value) || !Object.hasOwn(value, '__type__')) return value;
   const { __type__: marker, __value__: inner } = value;
   const isEnvelope = Object.hasOwn(value, '__value__') && Object.keys(value).length === 2;

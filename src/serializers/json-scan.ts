@@ -1,10 +1,11 @@
 /**
  * One pass over a JSON text before `JSON.parse`: it keeps the bounds and finds the numbers that `JSON.parse` cannot
- * read. Linear, without recursion. What is no JSON at all is left for `JSON.parse` to refuse.
+ * read. Linear, without recursion. What is no JSON is left for `JSON.parse` to refuse.
  */
 import { randomBytes } from 'node:crypto';
 
 import { DecodeError } from '../errors.ts';
+import { excerpt } from './excerpt.ts';
 
 /** Bounds of a text that is read. */
 export interface ReadLimits {
@@ -14,118 +15,152 @@ export interface ReadLimits {
   readonly maxDigits: number;
 }
 
-/** What `JSON.parse` is given instead of the text. */
-export interface Scanned {
-  readonly text: string;
-  /** What the strings that stand for numbers start with, `null` when there are none. Nobody can guess it. */
-  readonly nonce: string | null;
-}
-
+const SPACES: ReadonlySet<number | undefined> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const AFTER_VALUE: ReadonlySet<number | undefined> = new Set([0x2c, 0x5d, 0x7d]);
 const QUOTE = 0x22;
+const MINUS = 0x2d;
+const ZERO = 0x30;
 const BACKSLASH = 0x5c;
 const CAPITAL_I = 0x49;
 
-/** What a character means outside of strings: 1 opens, 2 closes, 3 starts a number, 4 starts NaN or Infinity, 5 starts a string. */
-const ROLES = new Uint8Array(128);
+const OPEN = 1;
+const CLOSE = 2;
+const NUMBER = 3;
+const NAME = 4;
+const STRING = 5;
+
+/** What a byte means outside of strings: 0 nothing, else what it begins. */
+const ROLES = new Uint8Array(256);
 for (const [role, chars] of ['', '[{', ']}', '-0123456789', 'NI', '"'].entries()) {
   for (const char of chars) ROLES[char.charCodeAt(0)] = role;
 }
 
 /** Characters of a number, after its first. */
-const IN_NUMBER = new Uint8Array(128);
+const IN_NUMBER = new Uint8Array(256);
 for (const char of '0123456789.eE+-') IN_NUMBER[char.charCodeAt(0)] = 1;
 
-/** The least length of an integer that a number cannot hold. */
+/** The least digits of an integer that a number cannot hold. */
 const RARE_LENGTH = 16;
 
-/** @throws DecodeError when a bound is exceeded */
-export function scan(text: string, limits: ReadLimits): Scanned {
+/**
+ * Scans a payload.
+ *
+ * @returns the tokens to replace; `null` when there are none
+ * @throws DecodeError when a bound is exceeded
+ */
+export function scan(bytes: Buffer, limits: ReadLimits): Replacements | null {
   let depth = 0;
-  let rare: Replacements | undefined;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    const role = code < 128 ? ROLES[code] : 0;
+  let rare: Replacements | null = null;
+  for (let i = 0; i < bytes.length; i++) {
+    const role = ROLES[bytes[i] ?? 0];
     if (role === 0) continue;
-    if (role === 5) {
-      i = endOfString(text, i);
-    } else if (role === 1) {
+    if (role === STRING) {
+      i = endOfString(bytes, i);
+    } else if (role === OPEN) {
       if (++depth > limits.maxDepth) throw new DecodeError(`Nested deeper than ${limits.maxDepth}.`);
-    } else if (role === 2) {
+    } else if (role === CLOSE) {
       depth -= 1;
     } else {
-      const end =
-        role === 4 || text.charCodeAt(i + 1) === CAPITAL_I ? endOfName(text, i) : endOfNumber(text, i, limits);
-      if (isRare(text, i, end)) (rare ??= new Replacements()).add(text, i, end);
+      const isName = role === NAME || bytes[i + 1] === CAPITAL_I;
+      const end = isName ? endOfName(bytes, i) : endOfNumber(bytes, i, limits.maxDigits);
+      if (isName || isRare(bytes, i, end)) {
+        checkNext(bytes, end);
+        (rare ??= new Replacements(bytes)).add(i, end);
+      }
       i = end - 1;
     }
   }
-  return rare?.scanned(text) ?? { text, nonce: null };
+  return rare;
 }
 
-/** The index of the quote that closes the string opened at `start`, or the end of the text. */
-function endOfString(text: string, start: number): number {
+/** The index of the quote that closes the string opened at `start`, or the end. */
+function endOfString(bytes: Buffer, start: number): number {
   let i = start + 1;
-  for (; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === QUOTE) break;
-    if (code === BACKSLASH) i += 1;
+  for (; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) break;
+    if (byte === BACKSLASH) i += 1;
   }
   return i;
 }
 
 /** The index after a number. */
-function endOfNumber(text: string, start: number, { maxDigits }: ReadLimits): number {
+function endOfNumber(bytes: Buffer, start: number, maxDigits: number): number {
   // Besides its digits a number has a sign, a point, an `e` and a second sign at most.
   const limit = start + maxDigits + 4;
   let end = start + 1;
-  for (let code = text.charCodeAt(end); code < 128 && IN_NUMBER[code] === 1; code = text.charCodeAt(end)) {
-    if (++end > limit) break;
-  }
-  if (end - start > maxDigits && text.slice(start, end).replace(/\D/g, '').length > maxDigits) {
+  while (IN_NUMBER[bytes[end] ?? 0] === 1 && end <= limit) end += 1;
+  if (end - start > maxDigits && bytes.toString('latin1', start, end).replace(/\D/g, '').length > maxDigits) {
     throw new DecodeError(`A number has more than ${maxDigits} digits.`);
   }
   return end;
 }
 
-/** The index after `NaN`, `Infinity` or `-Infinity`; after one character for anything else. */
-function endOfName(text: string, start: number): number {
-  for (const name of ['NaN', 'Infinity', '-Infinity']) if (text.startsWith(name, start)) return start + name.length;
-  return start + 1;
+/** The index after `NaN`, `Infinity` or `-Infinity`. */
+function endOfName(bytes: Buffer, start: number): number {
+  const word = bytes.toString('latin1', start, start + 9);
+  const name = ['NaN', 'Infinity', '-Infinity'].find((one) => word.startsWith(one));
+  if (name === undefined) throw new DecodeError(`The payload is not JSON: unexpected ${excerpt(word)}.`);
+  return start + name.length;
 }
 
-const RARE_TOKEN = /^(?:NaN|-?Infinity|-0|-?[1-9]\d{15,})$/;
-const BEFORE_COLON = /[ \t\n\r]*:/y;
-
-/** Whether `JSON.parse` refuses the token, or loses digits of it. */
-function isRare(text: string, start: number, end: number): boolean {
-  const first = text.charCodeAt(start);
-  if (end - start < RARE_LENGTH && first >= 0x30 && first <= 0x39) return false;
-  const token = text.slice(start, end);
-  if (!RARE_TOKEN.test(token) || (Number.isSafeInteger(Number(token)) && token !== '-0')) return false;
-  // In the place of a key a string would be let through.
-  BEFORE_COLON.lastIndex = end;
-  return !BEFORE_COLON.test(text);
+/** Whether `JSON.parse` loses digits of a number: an integer beyond 2^53, or Python's `-0`, which is 0 there. */
+function isRare(bytes: Buffer, start: number, end: number): boolean {
+  const first = bytes[start] === MINUS ? start + 1 : start;
+  if (bytes[first] === ZERO) return first > start && end - first === 1;
+  if (end - first < RARE_LENGTH) return false;
+  for (let i = first; i < end; i++) if (ROLES[bytes[i] ?? 0] !== NUMBER || bytes[i] === MINUS) return false;
+  return end - first > RARE_LENGTH || !Number.isSafeInteger(Number(bytes.toString('latin1', start, end)));
 }
 
-/** Puts strings in the place of numbers. */
-class Replacements {
+/** A string in the place of a key, or next to something else, would be let through where the number is not. */
+function checkNext(bytes: Buffer, end: number): void {
+  let next = end;
+  while (SPACES.has(bytes[next])) next += 1;
+  if (next < bytes.length && !AFTER_VALUE.has(bytes[next])) {
+    throw new DecodeError(`The payload is not JSON: unexpected ${excerpt(bytes.toString('latin1', next, next + 9))}.`);
+  }
+}
+
+/** Strings in the place of numbers. What they start with, nobody can guess. */
+export class Replacements {
+  readonly #bytes: Buffer;
   readonly #nonce = randomBytes(12).toString('base64url');
-  readonly #parts: string[] = [];
-  #end = 0;
+  /** Start and end of each number, in turn. */
+  readonly #places: number[] = [];
 
-  add(text: string, start: number, end: number): void {
-    this.#parts.push(text.slice(this.#end, start), `"${this.#nonce}${text.slice(start, end)}"`);
-    this.#end = end;
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
   }
 
-  scanned(text: string): Scanned {
-    this.#parts.push(text.slice(this.#end));
-    return { text: this.#parts.join(''), nonce: this.#nonce };
+  add(start: number, end: number): void {
+    this.#places.push(start, end);
   }
-}
 
-/** The number that stands behind the nonce: a bigint where a number would lose digits. Python's `-0` is the integer 0. */
-export function rareNumber(token: string): number | bigint {
-  if (token === '-0') return 0;
-  return token.endsWith('N') || token.endsWith('y') ? Number(token) : BigInt(token);
+  /** The payload with the strings in it. */
+  applied(): Buffer {
+    const head = Buffer.from(`"${this.#nonce}`);
+    const result = Buffer.allocUnsafe(this.#bytes.length + (this.#places.length / 2) * (head.length + 1));
+    let from = 0;
+    let to = 0;
+    for (const [i, place] of this.#places.entries()) {
+      to += this.#bytes.copy(result, to, from, place);
+      from = place;
+      if (i % 2 === 0) to += head.copy(result, to);
+      else result[to++] = QUOTE;
+    }
+    this.#bytes.copy(result, to, from);
+    return result;
+  }
+
+  /**
+   * What a string of the parsed payload stands for: itself, or a number; a bigint where a number would lose digits.
+   * Python's `-0` is the integer 0.
+   */
+  restore(text: string): string | number | bigint {
+    if (!text.startsWith(this.#nonce)) return text;
+    const token = text.slice(this.#nonce.length);
+    if (token === '-0') return 0;
+    return token.endsWith('N') || token.endsWith('y') ? Number(token) : BigInt(token);
+  }
 }

@@ -78,9 +78,9 @@ async function createInstance(): Promise<SuperJsonInstance> {
     return new SuperJSON() as SuperJsonInstance;
   } catch (error) {
     throw new ImproperlyConfigured(
-      "serializer 'superjson': the package superjson could not be loaded. It is an ES module: run jest with " +
-        'NODE_OPTIONS=--experimental-vm-modules, or let it transform superjson and copy-anything; elsewhere use Node ' +
-        "20.19, 22.12 or later. Or set serializer: 'json'.",
+      "serializer 'superjson': the package superjson, an ES module, could not be loaded. In jest, transform it " +
+        "(transformIgnorePatterns: ['/node_modules/(?!(superjson|copy-anything)/)']) or run " +
+        'node --experimental-vm-modules; elsewhere use Node 20.19, 22.12 or later.',
       { cause: error },
     );
   }

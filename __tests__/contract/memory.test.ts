@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { systemClock } from '../../src/clock.ts';
+import { closeSpace, openSpace } from '../../src/memory/space.ts';
+import type { RawStore } from '../support/contract/context.ts';
+import { describeBackend } from '../support/contract/index.ts';
+
+/** Gives what a function returns as a promise, as a store elsewhere would. */
+function later<A extends unknown[], T>(answer: (...args: A) => T): (...args: A) => Promise<T> {
+  return (...args) => Promise.resolve(answer(...args));
+}
+
+function open(): Promise<RawStore> {
+  const url = `memory://${randomUUID()}`;
+  const space = openSpace(url, systemClock);
+  return Promise.resolve({
+    options: { url },
+    get: later((key) => space.get(key)?.toString() ?? null),
+    set: later((key, text) => {
+      space.set(key, Buffer.from(text), null);
+    }),
+    del: later((key) => {
+      space.delete(key);
+    }),
+    ttl: later((key) => space.ttl(key)),
+    publish: later((channel, text) => {
+      space.publish(channel, Buffer.from(text));
+    }),
+    listen: later((channel, onMessage) => {
+      space.subscribe(channel, (_, payload) => {
+        onMessage(payload.toString());
+      });
+    }),
+    close: later(() => {
+      closeSpace(url);
+    }),
+  });
+}
+
+describeBackend('the memory driver', open);

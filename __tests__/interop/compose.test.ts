@@ -1,0 +1,133 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readServices, type RunningService, runPython, Stack } from '../support/compose.ts';
+import { findCeleryPython } from '../support/require-celery.ts';
+
+const services = readServices();
+
+describe('docker-compose.yml', () => {
+  it('has a Redis, a worker of each language, and a producer that needs all three', () => {
+    expect(Object.keys(services)).toEqual(['redis', 'python-worker', 'typescript-worker', 'typescript-producer']);
+    expect(services['typescript-producer']?.depends_on).toEqual({
+      redis: { condition: 'service_healthy' },
+      'python-worker': { condition: 'service_started' },
+      'typescript-worker': { condition: 'service_started' },
+    });
+  });
+
+  it('shows Redis on the loopback interface only', () => {
+    expect(services['redis']?.ports).toEqual(['127.0.0.1:${REDIS_PORT:-6379}:6379']);
+  });
+
+  it('copies into its images only what is there', () => {
+    const copied = Object.values(services).flatMap(({ build }) =>
+      [...(build?.dockerfile_inline ?? '').matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, sources = '']) =>
+        sources.split(' '),
+      ),
+    );
+    expect(copied).toContain('src');
+    expect(copied.filter((path) => !existsSync(path))).toEqual([]);
+  });
+});
+
+describe('.env.example', () => {
+  const example = readFileSync('.env.example', 'utf8');
+  const listed = new Map([...example.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+  const compose = readFileSync('docker-compose.yml', 'utf8');
+
+  /** Names that the system or the tests themselves set. */
+  const OWN = /^(?:PATH|INTEROP_\w+)$/;
+  const READS = [
+    /process\.env\['(\w+)'\]/g,
+    /process\.env\.(\w+)/g,
+    /os\.environ(?:\.get\(|\[)"(\w+)"/g,
+    /\$\{([A-Z_]+):-/g,
+  ];
+
+  function textOf(folder: string): string {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => /\.(?:ts|py|sh)$/.test(file))
+      .map((file) => readFileSync(join(folder, file), 'utf8'))
+      .join('\n');
+  }
+
+  it('lists every variable that is read, and no other', () => {
+    const text = [
+      compose,
+      ...['examples', 'scripts', 'bench', '__tests__/support'].filter(existsSync).map(textOf),
+    ].join();
+    const read = READS.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name = '']) => name));
+    expect([...listed.keys()].sort()).toEqual([...new Set(read)].filter((name) => !OWN.test(name)).sort());
+  });
+
+  it('has the defaults of docker-compose.yml', () => {
+    const defaults = [...compose.matchAll(/\$\{(\w+):-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]);
+    expect(defaults.length).toBeGreaterThan(4);
+    expect(Object.fromEntries(defaults)).toEqual(
+      Object.fromEntries([...listed].filter(([name]) => compose.includes(`\${${name}:-`))),
+    );
+  });
+});
+
+describe(`the stack of docker-compose.yml on this machine, with Celery ${findCeleryPython().celery}`, () => {
+  let stack: Stack;
+  let producer: RunningService;
+
+  beforeAll(async () => {
+    stack = await Stack.prepare({ CELERY_TASK_QUEUE: 'of-python', TYPESCRIPT_TASK_QUEUE: 'of-typescript' });
+    expect(await stack.isHealthy('redis')).toBe(false);
+    producer = await stack.start('typescript-producer');
+  });
+
+  afterAll(async () => {
+    await stack[Symbol.asyncDispose]();
+  });
+
+  it('has a Redis that is found healthy', async () => {
+    expect(await stack.isHealthy('redis')).toBe(true);
+  });
+
+  it('lets the producer get every result and leave with 0', async () => {
+    expect([await producer.left(), producer.output]).toEqual([0, expect.any(String)]);
+    const lines = producer.output.trimEnd().split('\n');
+    expect(lines.filter((line) => !line.includes(' is at '))).toEqual([
+      'python.add(2, 3) = 5',
+      'python.progress(3) = 3',
+      'python.fail("the card was declined") failed with CardDeclined: the card was declined',
+      'typescript.add(2, 3) = 5',
+      'typescript.progress(3) = 3',
+      'typescript.fail("the card was declined") failed with CardDeclined: the card was declined',
+    ]);
+    expect(lines).toContain('python.progress(3) is at { done: 3, of: 3 }');
+    expect(lines).toContain('typescript.progress(3) is at { done: 3, of: 3 }');
+  });
+
+  it('lets a Python producer get results of the TypeScript worker', () => {
+    const printed = runPython(
+      `from celery import group
+from tasks import app
+print(app.send_task('typescript.add', [2, 3]).get(timeout=5))
+print(group(app.signature('typescript.add', [i, i]) for i in range(3))().get(timeout=5))
+for name in ('typescript.fail', 'typescript.unknown'):
+  try:
+    app.send_task(name, ['no money']).get(timeout=5)
+  except Exception as error:
+    print(repr(error))`,
+      'examples/stack',
+      stack.environment('python-worker'),
+    );
+    expect(printed.trimEnd().split('\n')).toEqual([
+      '5',
+      '[0, 2, 4]',
+      "CardDeclined('no money')",
+      expect.stringContaining('typescript.unknown'),
+    ]);
+  });
+
+  it('lets the TypeScript worker end what it does when it is told to stop', async () => {
+    const worker = await stack.start('typescript-worker');
+    expect(await worker.stop()).toBe(0);
+    expect(worker.output.trimEnd()).toMatch(/ left$/);
+  });
+});

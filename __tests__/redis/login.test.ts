@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
+import type { Clock } from '../../src/clock.ts';
+import type { BackendError } from '../../src/errors.ts';
+import { isRetryable } from '../../src/retry.ts';
+import { DriverUnderTest, guard, meta } from '../support/driver.ts';
+import { failure as failureOf } from '../support/failure.ts';
+import { Proxy } from '../support/proxy.ts';
+import { RedisServer } from '../support/redis.ts';
+
+const failure = failureOf<BackendError>;
+
+/** The time, set forward at will. */
+function adjustableClock(): Clock & { forward: (ms: number) => void } {
+  let offset = 0;
+  return {
+    ...systemClock,
+    now: () => systemClock.now() + offset,
+    forward: (ms) => {
+      offset += ms;
+    },
+  };
+}
+
+describe('a login', () => {
+  let server: RedisServer;
+  let proxy: Proxy;
+  beforeEach(async () => {
+    server = await RedisServer.start(['--requirepass', 'right']);
+    proxy = await Proxy.start(server.port);
+  });
+  afterEach(async () => {
+    await proxy[Symbol.asyncDispose]();
+    await server.stop();
+  });
+  const url = (login: string): string => `redis://${login}@127.0.0.1:${proxy.port}/0`;
+
+  it('with the password of the URL succeeds', async () => {
+    await using test = new DriverUnderTest({ url: url(':right') });
+    await expect(test.driver.connect(5)).resolves.toBeUndefined();
+  });
+
+  it('that is refused at first rejects every call at once, without trying again', async () => {
+    await using test = new DriverUnderTest({ url: url(':wrong') });
+    const { store, source } = test.driver;
+    const errors = await Promise.all([
+      failure(store.read('key')),
+      failure(store.write({ key: 'key', payload: meta('SUCCESS'), ttl: 60, guard })),
+    ]);
+    errors.push(await failure(store.read('key')), await failure(source.subscribe(['key'])));
+    errors.push(await failure(test.driver.connect(60)));
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'CELERY_BACKEND_REFUSED', reply: 'WRONGPASS' });
+      expect(error.message).toMatch(
+        /^Redis at \S+ refused the login \(WRONGPASS .* \(check user name and password\)\)\.$/,
+      );
+      expect(isRetryable(error)).toBe(false);
+    }
+    expect(proxy.accepted).toBe(2);
+    expect(store.usable).toBe(false);
+    expect(test.events).toEqual([]);
+  });
+
+  it('that is refused for want of a password says so', async () => {
+    await using test = new DriverUnderTest({ url: proxy.url });
+    const error = await failure(test.driver.store.read('key'));
+    expect(error).toMatchObject({ code: 'CELERY_BACKEND_REFUSED', reply: 'NOAUTH' });
+    expect(error.message).toMatch(/\(it asks for a password\)\)\.$/);
+  });
+
+  it('that was refused is tried again by a call some seconds later', async () => {
+    const clock = adjustableClock();
+    await using test = new DriverUnderTest({ url: url('worker:later'), clock });
+    await failure(test.driver.store.read('key'));
+    await server.cli('ACL', 'SETUSER', 'worker', 'on', '>later', '~*', '&*', '+@all');
+    await expect(failure(test.driver.store.read('key'))).resolves.toMatchObject({ reply: 'WRONGPASS' });
+    clock.forward(3000);
+    await expect(test.driver.store.read('key')).resolves.toBeNull();
+    expect(test.readies).toBe(1);
+  });
+
+  it('that is refused later is an outage: calls wait for it, and it heals', async () => {
+    await using test = new DriverUnderTest({ url: url(':right'), commandTimeout: 0.5 });
+    await test.driver.connect(5);
+    await server.cli('CONFIG', 'SET', 'requirepass', 'changed');
+    proxy.cut();
+    await test.until(() => test.count('commands', 'lost') === 1);
+    const error = await failure(test.driver.store.read('key'));
+    expect(error.code).toBe('CELERY_BACKEND_UNAVAILABLE');
+    expect(error.message).toMatch(/is out of reach \(WRONGPASS/);
+    await server.cli('CONFIG', 'SET', 'requirepass', 'right');
+    await test.until(() => test.count('commands', 'ready') === 2);
+    await expect(test.driver.store.read('key')).resolves.toBeNull();
+  });
+
+  it('as a user with the least rights works, with the rights of the documentation', async () => {
+    const rights =
+      '-@all +evalsha +eval +getrange +setex +get +mget +publish +subscribe +unsubscribe +ping +hello +info';
+    const keys = ['~celery-task-meta-*', '&celery-task-meta-*', '+client|setname'];
+    await server.cli('ACL', 'SETUSER', 'least', 'reset', 'on', '>p', ...rights.split(' '), ...keys);
+    await using test = new DriverUnderTest({ url: url('least:p') });
+    await expect(test.driver.source.subscribe(['celery-task-meta-1'])).resolves.toEqual([null]);
+    const write = { key: 'celery-task-meta-1', payload: meta('SUCCESS'), ttl: 60, guard };
+    await expect(test.driver.store.write(write)).resolves.toBe('stored');
+    await expect(test.driver.store.readMany(['celery-task-meta-1', 'celery-task-meta-2'])).resolves.toHaveLength(2);
+    await test.until(() => test.messages.length === 1);
+    await expect(failure(test.driver.store.remove('celery-task-meta-1'))).resolves.toMatchObject({ reply: 'NOPERM' });
+    expect(test.warnings.given).toEqual([]);
+  });
+});

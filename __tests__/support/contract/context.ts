@@ -1,0 +1,82 @@
+/** What the tests of the contract share. */
+import { randomUUID } from 'node:crypto';
+import { type BackendOptions, RedisBackend, type TaskMeta, type WaitOptions } from '../../../src/index.ts';
+
+/** The keys and channels below a backend, as another program sees them. */
+export interface RawStore {
+  /** Options by which a backend reaches it. */
+  readonly options: BackendOptions;
+  get(key: string): Promise<string | null>;
+  set(key: string, text: string): Promise<unknown>;
+  del(key: string): Promise<unknown>;
+  /** Seconds to live; -1 without expiry. */
+  ttl(key: string): Promise<number>;
+  publish(channel: string, text: string): Promise<unknown>;
+  /** Calls `onMessage` with each message of a channel; resolves when it is subscribed. */
+  listen(channel: string, onMessage: (text: string) => void): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+/** A wait that is known to have its subscription. */
+export interface LiveWait<T> {
+  readonly result: Promise<T>;
+}
+
+/** One driver under test. */
+export class Context {
+  readonly raw: RawStore;
+  readonly #backends: RedisBackend[] = [];
+
+  constructor(raw: RawStore) {
+    this.raw = raw;
+  }
+
+  backend(options: BackendOptions = {}, app: object = {}): RedisBackend {
+    const made = new RedisBackend(app, { ...this.raw.options, ...options });
+    this.#backends.push(made);
+    return made;
+  }
+
+  /** Starts a wait, and returns once it has seen a state, so that its channel is live. */
+  async live<T = unknown>(on: RedisBackend, taskId: string, options: WaitOptions = {}): Promise<LiveWait<T>> {
+    const { promise, resolve } = deferred<undefined>();
+    const onMessage = (meta: TaskMeta): unknown => {
+      if (meta.status === 'SEEN') resolve(undefined);
+      return options.onMessage?.(meta);
+    };
+    const result = on.waitFor<T>(taskId, { ...options, onMessage }) as Promise<T>;
+    result.catch(() => undefined);
+    await on.storeResult(taskId, null, 'SEEN');
+    await promise;
+    return { result };
+  }
+
+  async closeBackends(): Promise<void> {
+    await Promise.all(this.#backends.splice(0).map((backend) => backend.close()));
+  }
+}
+
+/** Declares a test, unless the driver is excepted from it. */
+export type Declare = (title: string, run: (context: Context) => Promise<void>) => void;
+
+/** A promise with its resolver. */
+export function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+export const newId = (): string => randomUUID();
+export const keyOf = (taskId: string): string => `celery-task-meta-${taskId}`;
+
+/** What a promise came to: its value, or the error it rejected with. */
+export async function outcome(promise: Promise<unknown>): Promise<unknown> {
+  return promise.catch((error: unknown) => error);
+}
+
+/** A meta as another writer would store it. */
+export function metaText(taskId: string, status: string, result: unknown): string {
+  return JSON.stringify({ status, result, traceback: null, children: [], date_done: null, task_id: taskId });
+}

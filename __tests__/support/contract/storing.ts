@@ -1,0 +1,215 @@
+import { expect } from '@jest/globals';
+import { type RedisBackend, RemoteError } from '../../../src/index.ts';
+import { type Declare, deferred, keyOf, metaText, newId, outcome } from './context.ts';
+
+const DATE = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00$/;
+
+/** Storing results. */
+export function storing(test: Declare): void {
+  test('a store writes the fields of Celery in their order, as ASCII JSON', async (context) => {
+    const id = newId();
+    const backend = context.backend();
+    expect(await backend.storeResult(id, { ok: 'é' }, 'SUCCESS')).toBe('stored');
+    const text = (await context.raw.get(keyOf(id))) ?? '';
+    const { date_done: date } = JSON.parse(text) as { date_done: string };
+    expect(date).toMatch(DATE);
+    expect(text).toBe(
+      `{"status": "SUCCESS", "result": {"ok": "\\u00e9"}, "traceback": null, "children": null, ` +
+        `"date_done": "${date}", "task_id": "${id}"}`,
+    );
+  });
+
+  test('a store with a request adds group, parent and children; extended adds the fields of the request', async (context) => {
+    const id = newId();
+    const request = {
+      task: 'app.add',
+      args: [1, 2],
+      kwargs: { k: 1n },
+      hostname: 'celery@host',
+      retries: 2,
+      delivery_info: { routing_key: 'q' },
+      group: 'g1',
+      parent_id: 'p1',
+      children: [[['c1', null], null]] as const,
+      stamped_headers: ['mark'],
+      stamps: { mark: 'x', status: 'forged' },
+    };
+    await context.backend({ extended: true }).storeResult(id, 3, 'SUCCESS', { request });
+    const meta = JSON.parse((await context.raw.get(keyOf(id))) ?? '') as Record<string, unknown>;
+    expect(Object.keys(meta)).toEqual(
+      'status result traceback children date_done group_id parent_id name args kwargs worker retries queue stamped_headers mark task_id'.split(
+        ' ',
+      ),
+    );
+    expect(meta).toMatchObject({
+      status: 'SUCCESS',
+      children: [[['c1', null], null]],
+      group_id: 'g1',
+      parent_id: 'p1',
+      name: 'app.add',
+      args: [1, 2],
+      kwargs: { k: 1 },
+      worker: 'celery@host',
+      retries: 2,
+      queue: 'q',
+      mark: 'x',
+    });
+  });
+
+  test('a store publishes the bytes that it stores', async (context) => {
+    const id = newId();
+    const { promise, resolve } = deferred<string>();
+    await context.raw.listen(keyOf(id), resolve);
+    await context.backend().storeResult(id, [1, 'é', null], 'SUCCESS');
+    expect(await promise).toBe(await context.raw.get(keyOf(id)));
+  });
+
+  test('a SUCCESS is kept, whatever is stored after it, and nothing is published then', async (context) => {
+    const id = newId();
+    const backend = context.backend();
+    await backend.storeResult(id, 1, 'SUCCESS');
+    const before = await context.raw.get(keyOf(id));
+    const published: string[] = [];
+    await context.raw.listen(keyOf(id), (text) => published.push(text));
+    for (const state of ['FAILURE', 'STARTED', 'SUCCESS', 'RETRY', 'PENDING']) {
+      expect(await backend.storeResult(id, new Error('late'), state).catch(() => 'refused')).toBe(
+        state === 'FAILURE' || state === 'RETRY' ? 'kept' : 'refused',
+      );
+    }
+    expect(await backend.storeResult(id, 2, 'SUCCESS')).toBe('kept');
+    expect(await context.raw.get(keyOf(id))).toBe(before);
+    await context.raw.publish(keyOf(id), 'the end');
+    await context.backend().ping();
+    expect(published.filter((text) => text !== 'the end')).toEqual([]);
+  });
+
+  test('any other state is overwritten by any', async (context) => {
+    const id = newId();
+    const backend = context.backend();
+    for (const state of ['PENDING', 'STARTED', 'FAILURE', 'STARTED', 'REVOKED', 'PROGRESS', 'FAILURE', 'SUCCESS']) {
+      expect(await backend.storeResult(id, null, state)).toBe('stored');
+      expect(await context.backend().getStatus(id)).toBe(state);
+    }
+  });
+
+  test('an undecodable present value is overwritten', async (context) => {
+    const id = newId();
+    for (const rubbish of ['rubbish', '{"status": "SUCC', '[]', '{}', '', 'null', '{"status": 5}']) {
+      await context.raw.set(keyOf(id), rubbish);
+      expect(await context.backend().storeResult(id, 1, 'STARTED')).toBe('stored');
+    }
+  });
+
+  test('the SUCCESS of a writer with other spaces or field order is kept', async (context) => {
+    const id = newId();
+    await context.raw.set(keyOf(id), `{"task_id":"${id}","result":1,"status":"SUCCESS"}`);
+    expect(await context.backend().storeResult(id, 2, 'SUCCESS')).toBe('kept');
+    await context.raw.set(keyOf(id), `{"status":"SUCCESS","result":1,"task_id":"${id}"}`);
+    expect(await context.backend().storeResult(id, 2, 'SUCCESS')).toBe('kept');
+  });
+
+  test('a FAILURE whose arguments mention a SUCCESS is no SUCCESS', async (context) => {
+    const id = newId();
+    const backend = context.backend();
+    await backend.storeResult(id, new Error('{"status": "SUCCESS"}'), 'FAILURE');
+    expect(await backend.storeResult(id, { status: 'SUCCESS' }, 'SUCCESS')).toBe('stored');
+  });
+
+  test('a result lives for a day, for its own number of whole seconds, or for ever', async (context) => {
+    const ttl = async (expires?: number | string | null): Promise<number> => {
+      const id = newId();
+      await context.backend(expires === undefined ? {} : { expires }).storeResult(id, 1, 'SUCCESS');
+      return context.raw.ttl(keyOf(id));
+    };
+    expect(await ttl()).toBe(86_400);
+    expect(await ttl(90.9)).toBe(90);
+    expect(await ttl('45')).toBe(45);
+    expect(await ttl(null)).toBe(-1);
+    expect(await ttl(0)).toBe(-1);
+    expect(await ttl(0.5)).toBe(-1);
+  });
+
+  test('each store begins the life of a result anew', async (context) => {
+    const id = newId();
+    await context.backend({ expires: 10 }).storeResult(id, 1, 'STARTED');
+    await context.backend({ expires: 1000 }).storeResult(id, 1, 'SUCCESS');
+    expect(await context.raw.ttl(keyOf(id))).toBe(1000);
+  });
+
+  test('a global prefix keeps two applications apart, keys and channels', async (context) => {
+    const id = newId();
+    const [mine, other] = [
+      context.backend({ globalKeyprefix: 'mine' }),
+      context.backend({ globalKeyprefix: 'other:' }),
+    ];
+    const wait = await context.live(other, id);
+    await mine.storeResult(id, 'mine', 'SUCCESS');
+    expect(await other.getStatus(id)).toBe('SEEN');
+    await other.storeResult(id, 'other', 'SUCCESS');
+    expect(await wait.result).toBe('other');
+    expect(await context.raw.get(`mine_${keyOf(id)}`)).toContain('"mine"');
+    expect(await context.raw.get(`other:${keyOf(id)}`)).toContain('"other"');
+  });
+
+  test('a failure is stored as an exception with the stack as its traceback', async (context) => {
+    const id = newId();
+    await context.backend().storeResult(id, new RangeError('too far'), 'FAILURE');
+    const meta = JSON.parse((await context.raw.get(keyOf(id))) ?? '') as Record<string, unknown>;
+    expect(meta['result']).toMatchObject({ exc_type: 'RangeError', exc_message: ['too far'] });
+    expect(meta['traceback']).toMatch(/^RangeError: too far\n {4}at /);
+  });
+
+  test('a failure that was read is stored again as it came', async (context) => {
+    const [first, second] = [newId(), newId()];
+    const info = { exc_type: 'Outer.Inner', exc_message: ['a', 2, null], exc_module: 'some.module' };
+    await context.raw.set(keyOf(first), metaText(first, 'FAILURE', info));
+    const backend = context.backend();
+    const error = await outcome(backend.waitFor(first));
+    expect(error).toBeInstanceOf(RemoteError);
+    await backend.storeResult(second, error, 'FAILURE');
+    expect(JSON.parse((await context.raw.get(keyOf(second))) ?? '')).toMatchObject({ result: info });
+  });
+
+  test('nothing is sent for a wrong id, state or value', async (context) => {
+    const backend = context.backend();
+    const store = backend.storeResult.bind(backend) as (...args: unknown[]) => Promise<unknown>;
+    for (const id of ['', 5, null, undefined, ['a', 'b'], 'a\nb', 'x'.repeat(513), '\ud800', {}]) {
+      expect(await outcome(store(id, 1, 'SUCCESS'))).toMatchObject({ code: 'CELERY_INVALID_ID' });
+    }
+    for (const state of ['', 5, null]) {
+      expect(await outcome(store(newId(), 1, state))).toMatchObject({ code: 'CELERY_INVALID_ARGUMENT' });
+    }
+    const id = newId();
+    expect(await outcome(store(id, { deep: [Symbol('s')] }, 'SUCCESS'))).toMatchObject({ code: 'CELERY_ENCODE' });
+    expect(await context.raw.get(keyOf(id))).toBeNull();
+  });
+
+  test('stores of one task land in the order of their calls', async (context) => {
+    const backend = context.backend();
+    const ids = Array.from({ length: 20 }, newId);
+    const all = ids.flatMap((id) =>
+      Array.from({ length: 10 }, (_, step) => backend.storeResult(id, step, `STEP${step}`)),
+    );
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['stored']));
+    const metas = await backend.getMany(ids);
+    expect([...metas.values()].map((meta) => meta.result)).toEqual(ids.map(() => 9));
+  });
+
+  test('in 2,000 races of a SUCCESS and a FAILURE the SUCCESS stands', async (context) => {
+    const [one, other] = [context.backend(), context.backend()];
+    const race = async (id: string, first: RedisBackend, second: RedisBackend): Promise<void> => {
+      await Promise.all([
+        first.storeResult(id, 'right', 'SUCCESS'),
+        second.storeResult(id, new Error('late'), 'FAILURE'),
+      ]);
+    };
+    const ids = Array.from({ length: 2_000 }, newId);
+    for (let from = 0; from < ids.length; from += 100) {
+      await Promise.all(
+        ids.slice(from, from + 100).map((id, i) => (i % 2 ? race(id, one, other) : race(id, other, one))),
+      );
+    }
+    const states = [...(await context.backend().getMany(ids)).values()].map((meta) => meta.status);
+    expect(new Set(states)).toEqual(new Set(['SUCCESS']));
+  });
+}

@@ -1,0 +1,104 @@
+/** The package as its users get it: what `npm run build` left in dist, by its name. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+const REPO = resolve('.');
+let folder: string;
+
+beforeAll(() => {
+  if (!existsSync('dist/esm/index.js')) throw new Error('dist is missing: run npm run build first');
+  folder = mkdtempSync(join(tmpdir(), 'celery-redis-package-'));
+  mkdirSync(join(folder, 'node_modules'));
+  for (const name of ['typescript', 'jest', '@types']) {
+    symlinkSync(join(REPO, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+  symlinkSync(REPO, join(folder, 'node_modules', 'celery-redis-backend'));
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function run(file: string, text: string): string {
+  writeFileSync(join(folder, file), text);
+  return execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' }).trim();
+}
+
+const ROUND_TRIP = (serializer: string): string => `
+  (async () => {
+    const backend = new RedisBackend({}, { url: 'memory://', serializer: '${serializer}' });
+    await backend.storeResult('a', { at: new Date(0), big: 5n }, 'SUCCESS');
+    const value = await backend.waitFor('a');
+    console.log(value.at instanceof Date, typeof value.big);
+    await backend.close();
+  })();`;
+
+describe('the built package', () => {
+  it.each(['json', 'superjson'])('works with %s from an ES module', (serializer) => {
+    const text = `import { RedisBackend } from 'celery-redis-backend';${ROUND_TRIP(serializer)}`;
+    expect(run('esm.mjs', text)).toBe(serializer === 'json' ? 'true number' : 'true bigint');
+  });
+
+  it.each(['json', 'superjson'])('works with %s from CommonJS', (serializer) => {
+    const text = `const { RedisBackend } = require('celery-redis-backend');${ROUND_TRIP(serializer)}`;
+    expect(run('cjs.cjs', text)).toBe(serializer === 'json' ? 'true number' : 'true bigint');
+  });
+
+  it('has the same names behind both doors', () => {
+    const names = `console.log(Object.keys(m).filter((k) => k !== 'default').sort().join())`;
+    const esm = run('names.mjs', `import * as m from 'celery-redis-backend';${names}`);
+    expect(esm).toContain('RedisBackend');
+    expect(run('names.cjs', `const m = require('celery-redis-backend');${names}`)).toBe(esm);
+  });
+
+  it.each([
+    ['ESM under nodenext', 'module', 'nodenext', 'nodenext'],
+    ['CommonJS under nodenext', 'commonjs', 'nodenext', 'nodenext'],
+    ['a bundler', 'module', 'esnext', 'bundler'],
+  ])('has types for %s', (_, type, module, moduleResolution) => {
+    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
+    writeFileSync(
+      join(folder, 'use.ts'),
+      `import { RedisBackend, type TaskMeta } from 'celery-redis-backend';
+       export async function total(id: string): Promise<number> {
+         const backend = new RedisBackend({}, { url: 'memory://' });
+         const meta: TaskMeta = await backend.getTaskMeta(id);
+         const value: number = await backend.waitFor<number>(id, { timeout: 1 });
+         return meta.status === 'SUCCESS' ? value : 0;
+       }`,
+    );
+    const options = { module, moduleResolution, target: 'es2022', strict: true, noEmit: true, types: ['node'] };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['use.ts'] }));
+    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
+    expect(() => execFileSync(process.execPath, [tsc, '-p', '.'], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+    rmSync(join(folder, 'package.json'));
+  });
+
+  it("is no trouble in a consumer's CommonJS jest that stays with json; superjson says what it needs there", () => {
+    writeFileSync(
+      join(folder, 'consumer.test.js'),
+      `const { RedisBackend } = require('celery-redis-backend');
+       test('json', async () => {
+         const backend = new RedisBackend({}, { url: 'memory://' });
+         await backend.storeResult('a', 5, 'SUCCESS');
+         expect(await backend.waitFor('a')).toBe(5);
+         await backend.close();
+       });
+       test('superjson', async () => {
+         const backend = new RedisBackend({}, { url: 'memory://', serializer: 'superjson' });
+         await expect(backend.waitFor('a', { timeout: 0 })).rejects.toMatchObject({
+           code: 'CELERY_IMPROPERLY_CONFIGURED',
+           message: expect.stringContaining('transformIgnorePatterns'),
+         });
+         await backend.close();
+       });`,
+    );
+    writeFileSync(join(folder, 'jest.config.json'), '{}');
+    const jest = join(folder, 'node_modules/jest/bin/jest.js');
+    const args = [jest, '--config', 'jest.config.json', '--rootDir', folder];
+    expect(() => execFileSync(process.execPath, args, { cwd: folder, stdio: 'pipe' })).not.toThrow();
+  });
+});

@@ -1,0 +1,197 @@
+import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import type { BackendError } from '../../../src/errors.ts';
+import type { RedisClient } from '../../../src/redis/client.ts';
+import { Connection } from '../../../src/redis/connection.ts';
+import { RecordedWarnings } from '../../support/driver.ts';
+import { failure as failureOf } from '../../support/failure.ts';
+import { VirtualClock, settle } from '../../support/virtual-clock.ts';
+
+const failure = failureOf<BackendError>;
+
+/** The events and methods of an ioredis client that a connection uses for its life. */
+class FakeClient extends EventEmitter {
+  readonly stream = { bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
+  attempts = 0;
+  disconnects = 0;
+
+  connect(): Promise<void> {
+    this.attempts += 1;
+    return Promise.reject(new Error('its outcome comes as an event'));
+  }
+
+  disconnect(): void {
+    this.disconnects += 1;
+    this.emit('end');
+  }
+
+  ping(): Promise<string> {
+    return Promise.resolve('PONG');
+  }
+
+  /** The attempt fails. */
+  fail(message = 'connect ECONNREFUSED', name = 'Error'): void {
+    this.emit('error', Object.assign(new Error(message), { name }));
+    this.emit('end');
+  }
+
+  succeed(): void {
+    this.emit('connect');
+    this.emit('ready');
+  }
+}
+
+function open(): {
+  clock: VirtualClock;
+  client: FakeClient;
+  connection: Connection;
+  warnings: RecordedWarnings;
+  opened: () => number;
+} {
+  const clock = new VirtualClock();
+  const client = new FakeClient();
+  const warnings = new RecordedWarnings();
+  let opened = 0;
+  const connection = new Connection({
+    name: 'commands',
+    address: 'here:1',
+    open: () => {
+      opened += 1;
+      return client as unknown as RedisClient;
+    },
+    timeoutMs: 5000,
+    heartbeatMs: 2000,
+    deadAfterMs: 6000,
+    warnings,
+    clock,
+  });
+  return { clock, client, connection, warnings, opened: () => opened };
+}
+
+describe('a connection', () => {
+  it('tries again until it succeeds, at first within 100 ms and later at least every 5 s', async () => {
+    const { clock, client, connection } = open();
+    const read = failure(connection.whenReady(60_000));
+    client.fail();
+    await clock.advance(100);
+    expect(client.attempts).toBe(2);
+    for (let attempt = 2; attempt < 50; attempt += 1) {
+      client.fail();
+      await clock.advance(5000);
+      expect(client.attempts).toBe(attempt + 1);
+    }
+    await read;
+    expect(connection.state).toBe('lost');
+    client.succeed();
+    expect(connection.state).toBe('ready');
+    client.emit('end');
+    await clock.advance(100);
+    expect(client.attempts).toBe(51);
+  });
+
+  it('grows its delays, and spreads them', async () => {
+    const totals: number[] = [];
+    for (let run = 0; run < 20; run += 1) {
+      const { clock, client, connection } = open();
+      void failure(connection.whenReady(3_600_000));
+      client.fail();
+      for (let attempt = 2; attempt <= 7; attempt += 1) {
+        while (client.attempts < attempt) await clock.advance(10);
+        client.fail();
+      }
+      totals.push(clock.now());
+    }
+    const mean = totals.reduce((sum, total) => sum + total) / totals.length;
+    // The limits are 100, 200, ... 3,200 ms, of which each delay is half on average.
+    expect(mean).toBeGreaterThan(1800);
+    expect(mean).toBeLessThan(4600);
+    expect(new Set(totals).size).toBeGreaterThan(10);
+  });
+
+  it('that is closed in an outage leaves no timer, and tries no more', async () => {
+    const { clock, client, connection } = open();
+    const read = failure(connection.whenReady(60_000));
+    client.fail();
+    await connection.close();
+    await expect(read).resolves.toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
+    expect(clock.timers).toBe(0);
+    await clock.advance(60_000);
+    expect(client.attempts).toBe(1);
+    expect(client.disconnects).toBe(0);
+  });
+
+  it('that was refused leaves no timer, tries no more, and opens a new client for a later call', async () => {
+    const { clock, client, connection, opened, warnings } = open();
+    const read = failure(connection.whenReady(60_000));
+    client.fail('WRONGPASS invalid username-password pair', 'ReplyError');
+    await expect(read).resolves.toMatchObject({ code: 'CELERY_BACKEND_REFUSED', reply: 'WRONGPASS' });
+    await settle();
+    expect(clock.timers).toBe(0);
+    await clock.advance(60_000);
+    expect([client.attempts, opened()]).toEqual([1, 1]);
+    client.removeAllListeners();
+    const again = connection.whenReady(1000);
+    client.succeed();
+    await again;
+    expect([client.attempts, opened()]).toEqual([2, 2]);
+    expect(warnings.given).toEqual([]);
+    await connection.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('that is closed while it is ready leaves no timer', async () => {
+    const { clock, client, connection } = open();
+    const ready = connection.whenReady(1000);
+    client.succeed();
+    await ready;
+    await clock.advance(10_000);
+    await connection.close();
+    expect(clock.timers).toBe(0);
+    expect([client.attempts, client.disconnects]).toEqual([1, 1]);
+  });
+
+  it('never passes on an error of ioredis, nor as a cause', async () => {
+    const { client, connection } = open();
+    const call = failure(
+      connection.run({
+        what: 'GET key',
+        send: () => Promise.reject(Object.assign(new Error('not writeable'), { command: { args: ['SECRET'] } })),
+      }),
+    );
+    client.succeed();
+    const error = await call;
+    expect(error.message).toBe('The link to Redis at here:1 broke during GET key (not writeable).');
+    expect(inspect(error, { depth: Infinity, showHidden: true })).not.toContain('SECRET');
+    await connection.close();
+  });
+
+  it('survives a command that throws instead of rejecting', async () => {
+    const { client, connection } = open();
+    const call = failure(
+      connection.run({
+        what: 'GET key',
+        send: () => {
+          throw new RangeError('Invalid string length');
+        },
+      }),
+    );
+    client.succeed();
+    await expect(call).resolves.toMatchObject({ code: 'CELERY_BACKEND_UNAVAILABLE' });
+    await connection.close();
+  });
+
+  it('warns of each outage, with what to check', async () => {
+    const { client, connection, warnings } = open();
+    void failure(connection.whenReady(1000));
+    client.fail();
+    client.fail();
+    expect(warnings.given).toEqual([
+      {
+        code: 'CELERY_CONNECTION',
+        message: 'No commands connection to Redis at here:1 (connect ECONNREFUSED); trying again until there is one.',
+      },
+    ]);
+    await connection.close();
+  });
+});

@@ -1,0 +1,170 @@
+import { describe, expect, it } from '@jest/globals';
+import { withDeadline } from '../../../src/redis/deadline.ts';
+import { MIB, Watchdog } from '../../../src/redis/watchdog.ts';
+import { VirtualClock, settle } from '../../support/virtual-clock.ts';
+
+class FakeStream {
+  bytesRead = 0;
+  writableLength = 0;
+  destroyed = false;
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+}
+
+function watch(): { clock: VirtualClock; stream: FakeStream; dog: Watchdog; pings: (() => void)[]; deaths: number[] } {
+  const clock = new VirtualClock();
+  const stream = new FakeStream();
+  const pings: (() => void)[] = [];
+  const deaths: number[] = [];
+  const dog = new Watchdog(stream, {
+    clock,
+    heartbeatMs: 2000,
+    deadAfterMs: 6000,
+    ping: () =>
+      new Promise<void>((resolve) => {
+        pings.push(resolve);
+      }),
+    onDead: (ms) => deaths.push(ms),
+  });
+  dog.start();
+  return { clock, stream, dog, pings, deaths };
+}
+
+describe('the watchdog', () => {
+  it('destroys a link whose handshake is silent', async () => {
+    const { clock, stream, pings, deaths } = watch();
+    await clock.advance(5999);
+    expect(stream.destroyed).toBe(false);
+    await clock.advance(1);
+    expect(stream.destroyed).toBe(true);
+    expect(deaths).toEqual([6000]);
+    expect(pings).toHaveLength(0);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('sends one PING a heartbeat after the answer to the last', async () => {
+    const { clock, dog, pings } = watch();
+    dog.answered();
+    await clock.advance(1999);
+    expect(pings).toHaveLength(0);
+    await clock.advance(1);
+    expect(pings).toHaveLength(1);
+    await clock.advance(5000);
+    expect(pings).toHaveLength(1);
+    pings[0]?.();
+    await clock.advance(2000);
+    expect(pings).toHaveLength(2);
+  });
+
+  it('destroys a link that does not answer a PING, once', async () => {
+    const { clock, dog, stream, pings, deaths } = watch();
+    dog.answered();
+    await clock.advance(2000 + 6000);
+    expect(stream.destroyed).toBe(true);
+    pings[0]?.();
+    await clock.advance(60_000);
+    expect(deaths).toEqual([6000]);
+    expect(clock.timers).toBe(0);
+  });
+
+  it('takes other bytes for a sign of life', async () => {
+    const { clock, dog, stream } = watch();
+    dog.answered();
+    for (let second = 0; second < 60; second += 1) {
+      stream.bytesRead += 1;
+      await clock.advance(1000);
+    }
+    expect(stream.destroyed).toBe(false);
+    await clock.advance(12_000);
+    expect(stream.destroyed).toBe(true);
+  });
+
+  it('gives a second more for each MiB that waits before the PING', async () => {
+    const { clock, dog, stream } = watch();
+    dog.answered();
+    stream.writableLength = 10 * MIB;
+    await clock.advance(2000 + 15_999);
+    expect(stream.destroyed).toBe(false);
+    await clock.advance(1);
+    expect(stream.destroyed).toBe(true);
+  });
+
+  it('is quiet once it is stopped', async () => {
+    const { clock, dog, stream, pings } = watch();
+    dog.stop();
+    dog.answered();
+    await clock.advance(60_000);
+    expect([stream.destroyed, pings.length, clock.timers]).toEqual([false, 0, 0]);
+  });
+});
+
+describe('a deadline', () => {
+  const late = (): Error => new Error('late');
+  const never = (): Promise<never> => new Promise(() => undefined);
+
+  it('counts from acceptance', async () => {
+    const clock = new VirtualClock();
+    await clock.advance(3000);
+    const call = withDeadline(new FakeStream(), never, { clock, acceptedMs: 0, timeoutMs: 5000, bytes: 0, late });
+    const outcome = call.catch(() => clock.now());
+    await clock.advance(10_000);
+    await expect(outcome).resolves.toBe(5000);
+    expect(clock.timers).toBe(0);
+  });
+
+  it.each([
+    ['that the call sends', 2 * MIB, 0, 0],
+    ['that wait before it', 0, 2 * MIB, 0],
+    ['that come in', 0, 0, 2 * MIB],
+  ])('is a second later for each MiB %s', async (_title, bytes, queued, incoming) => {
+    const clock = new VirtualClock();
+    const stream = new FakeStream();
+    stream.writableLength = queued;
+    let state = 'pending';
+    withDeadline(stream, never, { clock, acceptedMs: 0, timeoutMs: 5000, bytes, late }).catch(() => {
+      state = 'late';
+    });
+    stream.bytesRead += incoming;
+    await clock.advance(6999);
+    expect(state).toBe('pending');
+    await clock.advance(1);
+    expect(state).toBe('late');
+  });
+
+  it('passes on what comes in time, and leaves no timer', async () => {
+    const clock = new VirtualClock();
+    const options = { clock, acceptedMs: 0, timeoutMs: 5000, bytes: 0, late };
+    await expect(withDeadline(new FakeStream(), async () => Promise.resolve(1), options)).resolves.toBe(1);
+    await expect(withDeadline(new FakeStream(), () => Promise.reject(new Error('no')), options)).rejects.toThrow('no');
+    expect(clock.timers).toBe(0);
+  });
+
+  it('leaves no timer when a large reply comes in the very turn of the deadline', async () => {
+    let now = 0;
+    const armed: (() => void)[] = [];
+    const clock = {
+      now: () => now,
+      wall: () => now,
+      after: (_ms: number, run: () => void) => {
+        armed.push(run);
+        return { cancel: () => undefined };
+      },
+    };
+    const stream = new FakeStream();
+    let reply: (value: number) => void = () => undefined;
+    const send = (): Promise<number> =>
+      new Promise((resolve) => {
+        reply = resolve;
+      });
+    const call = withDeadline(stream, send, { clock, acceptedMs: 0, timeoutMs: 5000, bytes: 0, late });
+    now = 5000;
+    armed[0]?.();
+    stream.bytesRead += 10 * MIB;
+    reply(1);
+    await expect(call).resolves.toBe(1);
+    await settle();
+    expect(armed).toHaveLength(1);
+  });
+});

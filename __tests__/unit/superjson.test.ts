@@ -1,0 +1,138 @@
+import { describe, expect, it, jest } from '@jest/globals';
+
+import { ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured, SecurityError } from '../../src/errors.ts';
+import type { Serializer } from '../../src/ports.ts';
+import { registerSerializer, resolveSerializer } from '../../src/serializers/index.ts';
+import { createJsonSerializer } from '../../src/serializers/json.ts';
+import { createSuperJsonSerializer, type SuperJsonOptions } from '../../src/serializers/superjson.ts';
+import { Decimal } from '../../src/serializers/values.ts';
+
+async function loaded(options?: SuperJsonOptions): Promise<Required<Pick<Serializer, 'wrap' | 'unwrap'>> & Serializer> {
+  const serializer = createSuperJsonSerializer(options);
+  await serializer.load?.();
+  return serializer as Required<Serializer>;
+}
+
+function trip(serializer: Serializer, value: unknown): unknown {
+  const payload = serializer.encode({ result: serializer.wrap?.(value) });
+  const { result } = serializer.decode(Buffer.from(payload)) as { result: unknown };
+  return serializer.unwrap?.(result);
+}
+
+describe('the superjson serializer', () => {
+  it('brings back what JSON has no form for', async () => {
+    const serializer = await loaded();
+    const value = {
+      map: new Map<unknown, unknown>([[{ k: 1 }, new Set([1n])]]),
+      date: new Date(5),
+      none: undefined,
+      url: new URL('https://example.org/'),
+      pattern: /x/gi,
+      bytes: new Uint8Array([255]),
+      error: new RangeError('boom'),
+      price: new Decimal('1.50'),
+      big: 12345678901234567890n,
+    };
+    expect(trip(serializer, value)).toEqual(value);
+    const ring: Record<string, unknown> = {};
+    ring['self'] = ring;
+    const back = trip(serializer, ring) as Record<string, unknown>;
+    expect(back['self']).toBe(back);
+  });
+
+  it('wraps only what superjson has something to say about, or what looks wrapped', async () => {
+    const serializer = await loaded();
+    expect(serializer.wrap({ a: [1, 'x', null] })).toEqual({ a: [1, 'x', null] });
+    expect(serializer.wrap(new Date(0))).toEqual({ __superjson__: 1, json: '1970-01-01T00:00:00.000Z', meta: expect.anything() }); // prettier-ignore
+    const lookalike = { __superjson__: 1, json: 'mine' };
+    expect(serializer.wrap(lookalike)).toEqual({ __superjson__: 1, json: lookalike });
+    expect(trip(serializer, lookalike)).toEqual(lookalike);
+    expect(serializer.unwrap([1])).toEqual([1]);
+  });
+
+  it('registers classes on an instance of its own', async () => {
+    class Money {
+      readonly cents = 5;
+    }
+    const registering = await loaded({ register: (superjson) => { superjson.registerClass(Money, 'Money'); } }); // prettier-ignore
+    expect(trip(registering, new Money())).toBeInstanceOf(Money);
+    const { default: shared } = await import('superjson');
+    expect(shared.serialize(new Money()).meta).toBeUndefined();
+    const other = await loaded();
+    expect(() => other.unwrap(registering.wrap(new Money()))).toThrow(DecodeError);
+  });
+
+  it('pollutes no prototype and fails only the one call on hostile metadata', async () => {
+    const serializer = await loaded();
+    for (const path of ['__proto__.x', 'constructor.prototype.x', 'prototype.x']) {
+      const json: unknown = JSON.parse('{"__proto__": {"x": "1970-01-01"}}');
+      const hostile = { __superjson__: 1, json, meta: { values: { [path]: ['Date'] } } }; // prettier-ignore
+      expect(() => serializer.unwrap(hostile)).toThrow(DecodeError);
+    }
+    expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+    expect(() => serializer.unwrap({ __superjson__: 1, json: 1, meta: 5 })).not.toThrow(TypeError);
+  });
+
+  it('fails with a typed error before it is loaded, and for what superjson cannot walk', async () => {
+    expect(() => createSuperJsonSerializer().wrap?.(1)).toThrow(ImproperlyConfigured);
+    const serializer = await loaded();
+    const hostile = Object.defineProperty({}, 'x', { get: () => { throw new Error('no'); }, enumerable: true }); // prettier-ignore
+    expect(() => serializer.wrap(hostile)).toThrow(EncodeError);
+  });
+});
+
+describe('the superjson serializer without superjson', () => {
+  it('says what to do when the package cannot be loaded', async () => {
+    const cause = new SyntaxError('Cannot use import statement outside a module');
+    await jest.isolateModulesAsync(async () => {
+      jest.unstable_mockModule('superjson', () => {
+        throw cause;
+      });
+      const { createSuperJsonSerializer: create } = await import('../../src/serializers/superjson.ts');
+      const loading = create().load?.();
+      await expect(loading).rejects.toMatchObject({ code: 'CELERY_IMPROPERLY_CONFIGURED', cause });
+      await expect(loading).rejects.toThrow(/experimental-vm-modules.*serializer: 'json'/);
+    });
+    jest.unstable_unmockModule('superjson');
+  });
+});
+
+describe('serializers by name', () => {
+  it('are found by name and taken as they are', () => {
+    expect(resolveSerializer('json').name).toBe('json');
+    expect(resolveSerializer('superjson').name).toBe('superjson');
+    const own = createJsonSerializer();
+    expect(resolveSerializer(own)).toBe(own);
+  });
+
+  it('get the limits of the backend', () => {
+    const serializer = resolveSerializer('json', undefined, { maxDepth: 1 });
+    expect(() => serializer.decode(Buffer.from('[[]]'))).toThrow('Nested deeper than 1.');
+  });
+
+  it('can be added by users', () => {
+    registerSerializer('shouting', (limits) => ({ ...createJsonSerializer({ limits }), name: 'shouting', contentType: 'x/shout' })); // prettier-ignore
+    expect(resolveSerializer('shouting', ['x/shout']).name).toBe('shouting');
+    expect(resolveSerializer('shouting', ['shouting']).name).toBe('shouting');
+    expect(() => resolveSerializer('shouting', ['json'])).toThrow(ContentDisallowed);
+  });
+
+  it('are refused when they are not accepted', () => {
+    expect(resolveSerializer('json', ['application/json']).name).toBe('json');
+    expect(resolveSerializer('superjson', ['json']).name).toBe('superjson');
+    expect(() => resolveSerializer('json', ['yaml', 'pickle'])).toThrow(ContentDisallowed);
+    expect(() => resolveSerializer('json', [])).toThrow(/none/);
+  });
+
+  it('refuse an unknown name with the known ones, and pickle always', () => {
+    expect(() => resolveSerializer('bson')).toThrow(ImproperlyConfigured);
+    expect(() => resolveSerializer('bson')).toThrow(/'json', 'superjson'.*"bson"/);
+    for (const name of ['pickle', 'application/x-python-serialize']) {
+      expect(() => resolveSerializer(name)).toThrow(SecurityError);
+      expect(() => resolveSerializer({ ...createJsonSerializer(), contentType: name })).toThrow(
+        /result_serializer = 'json'/,
+      );
+      expect(() => { registerSerializer(name, () => createJsonSerializer()); }).toThrow(SecurityError); // prettier-ignore
+    }
+  });
+});

@@ -1,0 +1,21 @@
+/** What the example reads from the environment; .env.example explains it. */
+
+interface Settings {
+  readonly brokerUrl: string;
+  readonly resultBackend: string;
+  /** The queue of the Python worker. */
+  readonly pythonQueue: string;
+  /** The queue of the TypeScript worker. */
+  readonly typescriptQueue: string;
+  /** Seconds to wait for one result. */
+  readonly resultTimeout: number;
+}
+
+/** The settings in force. */
+export const settings: Settings = {
+  brokerUrl: process.env['CELERY_BROKER_URL'] ?? 'redis://localhost:6379/0',
+  resultBackend: process.env['CELERY_RESULT_BACKEND'] ?? 'redis://localhost:6379/0',
+  pythonQueue: process.env['CELERY_TASK_QUEUE'] ?? 'celery',
+  typescriptQueue: process.env['TYPESCRIPT_TASK_QUEUE'] ?? 'typescript',
+  resultTimeout: Number(process.env['RESULT_TIMEOUT'] ?? '30'),
+};

@@ -1,0 +1,76 @@
+/**
+ * A worker in TypeScript: takes tasks from its queue and stores what comes of them, for whoever awaits them.
+ *
+ * On SIGTERM or SIGINT it ends the task under way, then leaves.
+ */
+import { hostname } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
+import { RedisBackend } from 'celery-redis-backend';
+import { Broker, type TaskMessage } from './broker.ts';
+import { settings } from './settings.ts';
+
+/** What a task may use besides its arguments. */
+interface TaskContext {
+  /** Tells those who await the task how far it is. */
+  progress(meta: unknown): Promise<unknown>;
+}
+
+type TaskFunction = (args: readonly never[], context: TaskContext) => unknown;
+
+class CardDeclined extends Error {}
+
+const tasks: Readonly<Record<string, TaskFunction>> = {
+  'typescript.add': ([x, y]: readonly number[]) => (x ?? 0) + (y ?? 0),
+  'typescript.fail': ([reason]: readonly string[]) => {
+    throw new CardDeclined(reason);
+  },
+  'typescript.progress': async ([steps = 0]: readonly number[], context) => {
+    for (let done = 1; done <= steps; done++) {
+      await context.progress({ done, of: steps });
+      await setTimeout(200);
+    }
+    return steps;
+  },
+};
+
+const worker = `typescript@${hostname()}`;
+const broker = new Broker(settings.brokerUrl);
+const backend = new RedisBackend({}, { url: settings.resultBackend });
+
+async function run(message: TaskMessage): Promise<void> {
+  const { id, task, args } = message;
+  const request = { ...message, hostname: worker };
+  const execute = tasks[task ?? ''];
+  if (!execute) {
+    const unknown = { exc_type: 'NotRegistered', exc_message: [task], exc_module: 'celery.exceptions' };
+    await backend.storeResult(id, unknown, 'FAILURE', { request });
+    return;
+  }
+  await backend.storeResult(id, { pid: process.pid, hostname: worker }, 'STARTED', { request });
+  try {
+    const value = await execute(args as never[], {
+      progress: (meta) => backend.storeResult(id, meta, 'PROGRESS', { request }),
+    });
+    await backend.storeResult(id, value, 'SUCCESS', { request });
+  } catch (error) {
+    await backend.storeResult(id, error, 'FAILURE', { request });
+  }
+  console.log(`${task ?? ''}[${id}] done`);
+}
+
+const stop = new AbortController();
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, () => {
+    stop.abort();
+  });
+}
+
+await backend.connect();
+console.log(`${worker} ready, takes tasks from ${settings.typescriptQueue}`);
+while (!stop.signal.aborted) {
+  const message = await broker.take(settings.typescriptQueue, 1);
+  if (message) await run(message);
+}
+broker.close();
+await backend.close();
+console.log(`${worker} left`);

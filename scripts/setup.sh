@@ -1,0 +1,92 @@
+#!/bin/sh
+# Installs what the tests need besides Node: a Redis server, and a Python with celery and redis. What is there already,
+# it leaves alone.
+set -eu
+cd "$(dirname "$0")/.."
+
+has_server() {
+  command -v redis-server >/dev/null 2>&1 || command -v valkey-server >/dev/null 2>&1
+}
+
+# The candidates and their order are those of __tests__/support/require-celery.ts.
+celery_python() {
+  for python in "${CELERY_PYTHON:-}" "$PWD/.venv/bin/python3" /usr/bin/python3 python3 /opt/homebrew/bin/python3; do
+    if [ -n "$python" ] && "$python" -c 'import celery, kombu, redis' >/dev/null 2>&1; then
+      echo "$python"
+      return 0
+    fi
+  done
+  return 1
+}
+
+say() {
+  printf 'setup: %s\n' "$*"
+}
+
+fail() {
+  printf 'setup: %s\n' "$*" >&2
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null 2>&1; then
+    sudo "$@"
+  else
+    fail "this needs root and there is no sudo; as root, run: $*"
+  fi
+}
+
+apt_install() {
+  say "by apt-get: $*"
+  as_root apt-get update
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+on_debian() {
+  packages=''
+  if ! has_server; then
+    say 'redis-server is missing: the tests start servers of their own with it.'
+    packages='redis-server'
+  fi
+  if ! celery_python >/dev/null; then
+    say 'a Python with celery and redis is missing: the interop tests run a real Celery.'
+    packages="$packages python3-celery python3-redis"
+  fi
+  # shellcheck disable=SC2086 # a list of words
+  apt_install $packages
+}
+
+on_macos() {
+  command -v brew >/dev/null 2>&1 || fail 'Homebrew is missing: get it from https://brew.sh, then run this again.'
+  if ! has_server; then
+    say 'redis-server is missing: the tests start servers of their own with it. By brew: redis'
+    brew install redis
+  fi
+  if ! celery_python >/dev/null; then
+    say 'a Python with celery and redis is missing: the interop tests run a real Celery.'
+    if ! command -v python3 >/dev/null 2>&1; then
+      say 'by brew: python3'
+      brew install python3
+    fi
+    say "by pip, into $PWD/.venv: celery[redis]"
+    python3 -m venv .venv
+    .venv/bin/python3 -m pip install --quiet 'celery[redis]>=5.2,<6'
+  fi
+}
+
+if has_server && celery_python >/dev/null; then
+  say 'nothing to install: a Redis server and a Python with celery are there.'
+elif command -v apt-get >/dev/null 2>&1; then
+  on_debian
+elif [ "$(uname -s)" = Darwin ]; then
+  on_macos
+else
+  fail 'neither apt-get nor macOS. Put redis-server (or valkey-server) on PATH, and let CELERY_PYTHON name a Python' \
+    "that has celery and redis, say: python3 -m venv .venv && .venv/bin/pip install 'celery[redis]'"
+fi
+
+has_server || fail 'there is still no redis-server on PATH.'
+python="$(celery_python)" || fail 'there is still no Python that can import celery, kombu and redis.'
+"$python" -c 'import celery, sys; print("setup: Celery", celery.__version__, "of", sys.executable)'
