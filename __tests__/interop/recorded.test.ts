@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Decimal, PlainDate, PlainTime } from '../../src/index.ts';
 import { Border, hasEnvelopes, keyOf, taskId } from '../support/border.ts';
-import { eventually } from '../support/driver.ts';
 import { findCeleryPython } from '../support/require-celery.ts';
 
 interface Vector {
@@ -88,7 +87,7 @@ describe('a key prefix', () => {
     await border.server.cli('DEL', key);
     const backend = border.backend({ globalKeyprefix: vector.config.global_keyprefix });
     const value = backend.waitFor(id, { timeout: 30 });
-    await eventually(async () => Number(await border.server.cli('PUBLISH', channel, published)) > 0);
+    await border.until(async () => Number(await border.server.cli('PUBLISH', channel, published)) > 0);
     expect(await value).toEqual((JSON.parse(published) as { result: unknown }).result);
   });
 

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RedisBackend, TaskMeta } from '../../src/index.ts';
 import { Border, keyOf, taskId } from '../support/border.ts';
 import { CeleryWorker } from '../support/celery.ts';
-import { eventually } from '../support/driver.ts';
 import { type Command, Monitor } from '../support/monitor.ts';
 import { findCeleryPython } from '../support/require-celery.ts';
 
@@ -17,14 +16,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await border[Symbol.asyncDispose]();
 });
-
-/** Resolves once somebody is subscribed to the channel of a task. */
-async function isAwaited(id: string): Promise<void> {
-  await eventually(async () => {
-    const [, subscribers] = (await border.server.cli('PUBSUB', 'NUMSUB', keyOf(id))) as [string, number];
-    return subscribers > 0;
-  });
-}
 
 describe(`a wait for a task of a real worker of ${version}`, () => {
   let worker: CeleryWorker;
@@ -71,7 +62,7 @@ describe(`a wait for a task of a real worker of ${version}`, () => {
         if (meta.status === 'PROGRESS') void border.server.cli('LPUSH', gate, 'go');
       },
     });
-    await isAwaited(id);
+    await border.awaited(id);
     await send('progress', [gate], id);
     expect(await value).toBe('done');
     expect(seen).toEqual([
@@ -86,7 +77,7 @@ describe(`a wait for a task of a real worker of ${version}`, () => {
     const id = taskId();
     const seen: TaskMeta[] = [];
     const value = backend.waitFor(id, { timeout: 30, onMessage: (meta) => seen.push(meta) });
-    await isAwaited(id);
+    await border.awaited(id);
     await send('retry', [true], id);
     expect(await value).toBe(1);
     const retry = seen.find(({ status }) => status === 'RETRY');
@@ -139,7 +130,7 @@ describe(`a wait for a task of a real worker of ${version}`, () => {
     const [id, next] = [taskId(), taskId()];
     const ignored = new AbortController();
     const outcome = backend.waitFor(id, { signal: ignored.signal }).catch((error: unknown) => error);
-    await isAwaited(id);
+    await border.awaited(id);
     await send('ignore', [], id);
     await send('add', [1, 1], next);
     await backend.waitFor(next, { timeout: 30 });
@@ -155,7 +146,7 @@ describe(`an AsyncResult.get of ${version} that already waits`, () => {
     const backend = border.backend();
     const id = taskId();
     const value = border.python.runAside('return AsyncResult(task_id, app=app).get(timeout=5)', { task_id: id });
-    await isAwaited(id);
+    await border.awaited(id);
     await backend.storeResult(id, { total: 42 }, 'SUCCESS', { request: {} });
     expect(await value).toEqual({ total: 42 });
   });
@@ -169,7 +160,7 @@ AsyncResult(task_id, app=app).get(timeout=5, on_message=lambda meta: states.appe
 return states`,
       { task_id: id },
     );
-    await isAwaited(id);
+    await border.awaited(id);
     await backend.storeResult(id, { pid: 1, hostname: 'typescript@here' }, 'STARTED');
     await backend.storeResult(id, { done: 1 }, 'PROGRESS');
     await backend.storeResult(id, null, 'SUCCESS');
@@ -180,7 +171,7 @@ return states`,
     const backend = border.backend();
     const id = taskId();
     const error = border.python.runAside('return caught(task_id)', { task_id: id });
-    await isAwaited(id);
+    await border.awaited(id);
     await backend.storeResult(id, new TypeError('boom'), 'FAILURE');
     expect(await error).toMatchObject({ type: 'TypeError', module: 'builtins', str: 'boom' });
   });
@@ -190,10 +181,7 @@ return states`,
     const id = taskId();
     const theirs = border.python.runAside('return AsyncResult(task_id, app=app).get(timeout=5)', { task_id: id });
     const ours = producer.waitFor(id, { timeout: 5 });
-    await eventually(async () => {
-      const [, subscribers] = (await border.server.cli('PUBSUB', 'NUMSUB', keyOf(id))) as [string, number];
-      return subscribers === 2;
-    });
+    await border.awaited(id, 2);
     await worker.storeResult(id, [1], 'SUCCESS');
     expect(await Promise.all([theirs, ours])).toEqual([[1], [1]]);
   });
@@ -215,7 +203,7 @@ return [values, group.successful(), group.completed_count()]`;
     const backend = border.backend();
     const ids = [taskId(), taskId(), taskId()];
     const joined = border.python.runAside(JOIN, { group_id: 'team', ids });
-    for (const id of ids) await isAwaited(id);
+    for (const id of ids) await border.awaited(id);
     for (const [i, id] of [...ids.entries()].reverse()) await backend.storeResult(id, i, 'SUCCESS');
     expect(await joined).toEqual([[0, 1, 2], true, 3]);
   });

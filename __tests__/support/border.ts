@@ -37,6 +37,7 @@ export class Border implements AsyncDisposable {
   readonly server: RedisServer;
   readonly python: Python;
   readonly #backends: RedisBackend[] = [];
+  #closed = false;
 
   private constructor(server: RedisServer) {
     this.server = server;
@@ -69,7 +70,21 @@ export class Border implements AsyncDisposable {
     return String(await this.server.cli('GET', keyOf(taskId)));
   }
 
+  /** Asks again and again until the answer is yes. */
+  async until(condition: () => Promise<boolean>): Promise<void> {
+    while (!this.#closed && !(await condition()));
+  }
+
+  /** Resolves once so many are subscribed to the channel of a task. */
+  async awaited(taskId: string, subscribers = 1): Promise<void> {
+    await this.until(async () => {
+      const [, count] = (await this.server.cli('PUBSUB', 'NUMSUB', keyOf(taskId))) as [string, number];
+      return count >= subscribers;
+    });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     await Promise.all(this.#backends.map((backend) => backend.close()));
     await this.python[Symbol.asyncDispose]();
     await this.server.stop();

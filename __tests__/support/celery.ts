@@ -32,6 +32,8 @@ export class Python implements AsyncDisposable {
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.#settle(JSON.parse(line) as Reply);
     });
+    // It is gone; whoever asked is told so.
+    child.stdin.on('error', () => undefined);
     child.on('exit', () => {
       for (const { reject } of this.#waiting.values()) reject(new Error('Python is gone'));
     });
@@ -59,6 +61,7 @@ export class Python implements AsyncDisposable {
 
   #send(code: string, args: Readonly<Record<string, unknown>>, thread: boolean): Promise<unknown> {
     const id = ++this.#lastId;
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) throw new Error('Python is gone');
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#process.stdin?.write(`${JSON.stringify({ id, code, args, thread })}\n`);

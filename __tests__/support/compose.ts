@@ -98,7 +98,7 @@ export class Stack implements AsyncDisposable {
     if (already) return already;
     for (const [other, { condition }] of Object.entries(this.#service(name).depends_on ?? {})) {
       await this.start(other);
-      if (condition === 'service_healthy') while (!(await this.isHealthy(other)));
+      if (condition === 'service_healthy') await this.#becomesHealthy(other);
       else if (condition !== 'service_started') throw new Error(`condition ${condition} is not known here`);
     }
     const [command, ...args] = this.#native(this.#service(name).command);
@@ -123,8 +123,17 @@ export class Stack implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#running.values()].map((service) => service.kill()));
+    const services = [...this.#running.values()];
+    this.#running.clear();
+    await Promise.all(services.map((service) => service.kill()));
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #becomesHealthy(name: string): Promise<void> {
+    while (!(await this.isHealthy(name))) {
+      const running = this.#running.get(name);
+      if (running?.process.exitCode !== null) throw new Error(`${name} left: ${running?.output ?? ''}`);
+    }
   }
 
   #service(name: string): Service {
