@@ -273,7 +273,7 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   async #read(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
-    await this.#codec.load();
+    if (!this.#codec.loaded) await this.#codec.load();
     return this.#reader.read(taskId);
   }
 

@@ -70,7 +70,10 @@ export class Verifier {
     this.#stalled.delete(channel);
     this.#wanted.delete(channel);
     this.#leaving.add(channel);
-    this.#schedule();
+    // Those who were woken go first.
+    setImmediate(() => {
+      this.#flush();
+    });
   }
 
   /** Tries again at once what has failed. */
