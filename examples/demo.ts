@@ -4,7 +4,6 @@
  * Runs on a Redis server of its own, which it stops again, or in memory where there is none.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { RedisBackend, RemoteError } from 'celery-redis-backend';
@@ -72,34 +71,25 @@ async function demonstrate(url: string, startStoring: () => void): Promise<void>
 /** Both sides on a server of our own, each in its process. */
 async function onRedis(redis: ThrowAwayRedis): Promise<void> {
   let storing: ChildProcess | undefined;
-  const stop = (): void => {
+  // However this process ends.
+  process.once('exit', () => {
     storing?.kill();
     redis.stop();
-  };
+  });
   for (const [signal, code] of [
     ['SIGHUP', 129],
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    process.once(signal, () => {
-      stop();
-      process.exit(code);
-    });
+    process.once(signal, () => process.exit(code));
   }
-  try {
-    console.log(`One process stores, another awaits, on a Redis of their own (${redis.url}):\n`);
-    await demonstrate(redis.url, () => {
-      storing = fork(fileURLToPath(import.meta.url), ['store', redis.url]);
-      storing.once('exit', (code) => {
-        if (!code) return;
-        stop();
-        process.exit(code);
-      });
+  console.log(`One process stores, another awaits, on a Redis of their own (${redis.url}):\n`);
+  await demonstrate(redis.url, () => {
+    storing = fork(fileURLToPath(import.meta.url), ['store', redis.url]);
+    storing.once('exit', (code) => {
+      if (code) process.exit(code);
     });
-    if (storing?.exitCode === null) await once(storing, 'exit');
-  } finally {
-    stop();
-  }
+  });
 }
 
 async function main([role, url = MEMORY]: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -34,6 +35,29 @@ function leftBehind(): string[] {
   return readdirSync(folder).filter((name) => name.startsWith('celery-redis'));
 }
 
+/** Whether the Redis that a demo told of still takes connections. */
+async function takesConnections({ output }: RunningService): Promise<boolean> {
+  const [, port] = /redis:\/\/127\.0\.0\.1:(\d+)/.exec(output) ?? [];
+  const socket = connect(Number(port), '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Asks until the Redis of a demo is there, or is gone: a killed process lingers for a moment. */
+async function becomes(up: boolean, demo: RunningService): Promise<boolean> {
+  const deadline = performance.now() + 20_000;
+  while (performance.now() < deadline) {
+    if ((await takesConnections(demo)) === up) return true;
+  }
+  return false;
+}
+
 describe('the demo', () => {
   it('tells of states, a failure and figures from two processes on a Redis of its own, and leaves nothing', async () => {
     const demo = runDemo();
@@ -45,6 +69,7 @@ describe('the demo', () => {
     expect(demo.output).toMatch(RESULTS);
     expect(demo.output).toContain('answered from the cache');
     expect(leftBehind()).toEqual([]);
+    expect(await becomes(false, demo)).toBe(true);
   });
 
   it('runs in memory where there is no Redis, and says so', async () => {
@@ -58,8 +83,10 @@ describe('the demo', () => {
     const demo = runDemo();
     await once(demo.process.stdout ?? demo.process, 'data');
     expect(leftBehind()).toHaveLength(1);
+    expect(await becomes(true, demo)).toBe(true);
     demo.process.kill('SIGINT');
     expect(await demo.left()).toBe(130);
     expect(leftBehind()).toEqual([]);
+    expect(await becomes(false, demo)).toBe(true);
   });
 });

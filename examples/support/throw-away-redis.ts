@@ -28,6 +28,8 @@ export class ThrowAwayRedis {
     // Detached: Ctrl-C goes to every process of the terminal, and it is stop() that ends the server.
     const child = spawn(binary, args, { stdio: 'ignore', detached: true });
     await once(child, 'spawn');
+    // It keeps no process waiting; stop() ends it.
+    child.unref();
     return new ThrowAwayRedis(`redis://127.0.0.1:${port}/0`, folder, child);
   }
 
