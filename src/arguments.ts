@@ -46,9 +46,17 @@ export function checkTimeout(timeout: unknown): number | undefined {
   throw new InvalidArgumentError(`timeout: expected seconds, 0 or more, undefined or null; got ${show(timeout)}.`);
 }
 
+/** @throws InvalidArgumentError */
+export function checkIds(taskIds: unknown): void {
+  if (!Array.isArray(taskIds)) throw new InvalidArgumentError(`taskIds: expected an array; got ${show(taskIds)}.`);
+  for (const taskId of taskIds) checkId(taskId);
+}
+
 /** Checks the arguments of a wait. Returns its limit in milliseconds; throws the reason of an aborted signal. */
-export function checkWait(taskId: string, { timeout, signal, onMessage }: WaitOptions): number | undefined {
+export function checkWait(taskId: string, options: WaitOptions): number | undefined {
   checkId(taskId);
+  if (typeof options !== 'object') throw new InvalidArgumentError(`options: expected an object; got ${show(options)}.`);
+  const { timeout, signal, onMessage } = options;
   const timeoutMs = checkTimeout(timeout);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidArgumentError(`signal: expected an AbortSignal; got ${show(signal)}.`);

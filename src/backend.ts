@@ -1,15 +1,16 @@
 /** The facade: the only file where the parts meet. */
-import { inspect } from 'node:util';
 import { ResultCache } from './cache.ts';
 import { Codec } from './codec.ts';
 import {
   type CeleryApp,
+  checkIds,
   checkState,
   checkTimeout,
   checkWait,
   type StoreOptions,
   type WaitOptions,
 } from './arguments.ts';
+import { abortable } from './consumer/signals.ts';
 import { type WaitEnd, WaitFailure } from './consumer/channel.ts';
 import { Consumer } from './consumer/consumer.ts';
 import { type BackendStats, Warnings } from './diagnostics.ts';
@@ -32,7 +33,8 @@ import { Storer } from './storer.ts';
  * @see celery.backends.base.Backend
  */
 export abstract class BaseBackend implements AsyncDisposable {
-  readonly app: CeleryApp;
+  /** Private, so that neither JSON nor `console.log` shows its settings, which may hold a password. */
+  readonly #app: CeleryApp;
   /** The serializer's name. */
   readonly serializer: string;
   readonly maxCachedResults: number;
@@ -54,7 +56,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     const serializer = resolveSerializer(options.serializer, options.acceptContent, limits);
     const warnings = new Warnings();
     const driver = open(warnings);
-    this.app = app;
+    this.#app = app;
     this.serializer = serializer.name;
     this.maxCachedResults = maxEntries;
     this.#options = options;
@@ -75,6 +77,10 @@ export abstract class BaseBackend implements AsyncDisposable {
       backstopMs: options.backstop * 1000,
       lastLookMs: options.lastLook * 1000,
     });
+  }
+
+  get app(): CeleryApp {
+    return this.#app;
   }
 
   get url(): string {
@@ -138,7 +144,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     this.#check();
     const known = this.#cache.get(taskId);
     if (known) {
-      options.onMessage?.(known);
+      if (options.onMessage) await options.onMessage(known);
       return known.result as T;
     }
     if (!this.#codec.loaded) await this.#codec.load();
@@ -187,7 +193,7 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** The metas of many tasks by id, in the order of the ids, as they are now. Sends MGET for those not known. */
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
-    for (const taskId of taskIds) checkId(taskId);
+    checkIds(taskIds);
     this.#check();
     await this.#codec.load();
     const metas = await this.#reader.readMany(taskIds);
@@ -199,7 +205,7 @@ export abstract class BaseBackend implements AsyncDisposable {
   async reloadTaskResult(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
     await this.#codec.load();
-    return this.#codec.present(await this.#reader.readStored(taskId), taskId);
+    return this.#codec.present(await this.#reader.reload(taskId), taskId);
   }
 
   /** Whether the result is known, so that reading it or waiting for it costs no Redis call. */
@@ -285,16 +291,9 @@ export abstract class BaseBackend implements AsyncDisposable {
     });
   }
 
-  async #lookNow(taskId: string, { onMessage }: WaitOptions): Promise<WaitEnd> {
-    const meta = await this.#reader.readStored(taskId);
-    onMessage?.(this.#codec.present(meta, taskId));
+  async #lookNow(taskId: string, { onMessage, signal }: WaitOptions): Promise<WaitEnd> {
+    const meta = await abortable(this.#reader.readStored(taskId), signal);
+    if (onMessage) await onMessage(this.#codec.present(meta, taskId));
     return isReady(meta.status) ? meta : new WaitFailure(() => new TimeoutError(taskId, 0, 'unready'));
   }
 }
-
-/** `console.log(backend)` shows no settings, because they may hold a password. */
-Object.defineProperty(BaseBackend.prototype, inspect.custom, {
-  value(this: BaseBackend): string {
-    return `${this.constructor.name} <${this.url}>`;
-  },
-});

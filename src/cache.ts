@@ -73,9 +73,8 @@ export class ResultCache {
     return this.#entries?.has(taskId) ?? false;
   }
 
-  /** Takes in a SUCCESS whose read began at `epoch`. Any other state drops what was known: it is no longer so. */
+  /** Takes in a SUCCESS whose read began at `epoch`; ignores every other state. */
   set(taskId: string, meta: TaskMeta, bytes: number, epoch: number): void {
-    if (meta.status !== 'SUCCESS') this.#entries?.delete(taskId);
     if (!this.#entries || meta.status !== 'SUCCESS') return;
     if (epoch < this.#oldest || (this.#forgotten.get(taskId) ?? 0) > epoch) return;
     const ttl = this.#lifetime(meta);
@@ -105,13 +104,14 @@ export class ResultCache {
   #lifetime(meta: TaskMeta): number {
     const { expires } = this.#limits;
     if (expires === null) return Infinity;
-    const done = meta.date_done ? parseDateDone(meta.date_done) : NaN;
+    const done = parseDateDone(meta.date_done);
     const age = Number.isNaN(done) ? 0 : Math.max(0, this.#clock.wall() - done);
     return expires * 1000 - age;
   }
 }
 
-/** Milliseconds since 1970, NaN where the text is no date. A date without an offset is UTC (Celery before 5.4). */
-function parseDateDone(text: string): number {
-  return Date.parse(/(?:Z|[+-]\d\d:\d\d)$/.test(text) ? text : `${text}Z`);
+/** Milliseconds since 1970, NaN where it is no date. A date without an offset is UTC (Celery before 5.4). */
+function parseDateDone(date: unknown): number {
+  if (typeof date !== 'string') return NaN;
+  return Date.parse(/(?:Z|[+-]\d\d:\d\d)$/.test(date) ? date : `${date}Z`);
 }

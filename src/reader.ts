@@ -25,11 +25,17 @@ export class Reader {
     return this.#cache.get(taskId) ?? (await this.readStored(taskId));
   }
 
-  /** One meta, from the store. A SUCCESS goes into the cache, anything else takes its place there. */
+  /** One meta, from the store. A SUCCESS goes into the cache. */
   async readStored(taskId: string): Promise<TaskMeta> {
     const { epoch } = this.#cache;
     const payload = await this.#guarded(this.#store.read(this.#keys.task(taskId)), taskId);
     return this.#take(taskId, payload, epoch);
+  }
+
+  /** One meta, from the store, whatever the cache has: that is dropped first. */
+  reload(taskId: string): Promise<TaskMeta> {
+    this.#cache.forget(taskId);
+    return this.readStored(taskId);
   }
 
   /** Many metas, by id, in the order of the ids. */

@@ -135,6 +135,22 @@ describe('a backend whose links break', () => {
     await closed;
   });
 
+  it('keeps the channels of 3,000 waits that are aborted and begun again at once', async () => {
+    const backend = open();
+    const ids = Array.from({ length: 3_000 }, () => randomUUID());
+    const channels = async (): Promise<number> => ((await server.cli('PUBSUB', 'CHANNELS')) as string[]).length;
+    const controller = new AbortController();
+    const aborted = Promise.allSettled(ids.map((id) => backend.waitFor(id, { signal: controller.signal })));
+    while ((await channels()) < ids.length) await backend.ping();
+    controller.abort();
+    const again = Promise.all(ids.map((id) => backend.waitFor(id)));
+    await aborted;
+    const writer = open();
+    await Promise.all(ids.map((id) => writer.storeResult(id, id, 'SUCCESS')));
+    expect(await again).toEqual(ids);
+    expect(backend.stats()).toMatchObject({ waits: 0, rescued: 0 });
+  });
+
   it('has two connections, and the second at the first wait', async () => {
     const backend = open();
     await backend.getStatus('a');

@@ -111,10 +111,11 @@ describe('the cache', () => {
     expect(results.has('a')).toBe(false);
   });
 
-  it('drops what is known when a read finds another state', () => {
+  it('ignores every other state, also where a SUCCESS is known', () => {
     const results = cache();
     results.set('a', success(), 1, results.epoch);
     results.set('a', { status: 'PENDING', result: null }, 0, results.epoch);
-    expect(results.has('a')).toBe(false);
+    results.set('b', { status: 'FAILURE', result: null }, 1, results.epoch);
+    expect([results.has('a'), results.has('b')]).toEqual([true, false]);
   });
 });

@@ -367,6 +367,16 @@ describe('a wait', () => {
     expect([cache.has('t1'), cache.has('t2')]).toEqual([true, false]);
   });
 
+  it('puts a result in the cache that came over a link made after a forget', async () => {
+    wait();
+    await goLive();
+    cache.forget('t1');
+    driver.listener.onReconnect();
+    await confirm();
+    await readReply(bytes('SUCCESS', 'second run'));
+    expect(cache.has('t1')).toBe(true);
+  });
+
   it('does not put a result in the cache that was forgotten during the wait', async () => {
     wait();
     await goLive();
@@ -454,11 +464,19 @@ describe('a wait', () => {
       },
     });
     const rejecting = wait({ onMessage: () => Promise.reject(new Error('async observer')) });
+    const thenable = wait({
+      onMessage: () => ({
+        then: (_: unknown, reject: (error: Error) => void) => {
+          reject(new Error('thenable observer'));
+        },
+      }),
+    });
     const other = wait();
     await goLive();
     await message(bytes('PROGRESS', 1));
     expect(valueOf(throwing)).toEqual(new Error('observer'));
     expect(valueOf(rejecting)).toEqual(new Error('async observer'));
+    expect(valueOf(thenable)).toEqual(new Error('thenable observer'));
     expect(valueOf(other)).toBe('still waiting');
   });
 
@@ -477,6 +495,53 @@ describe('a wait', () => {
     last(driver.reads).fail(new BackendError('NOPERM', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' }));
     await settle();
     expect(valueOf(watched)).toMatchObject({ code: 'CELERY_BACKEND_GET', taskId: 't1' });
+  });
+});
+
+describe('a hostile meta', () => {
+  const hostile = (taskId = 't1'): Uint8Array => {
+    const date = { toString: 1, valueOf: 1 };
+    return Buffer.from(JSON.stringify({ status: 'SUCCESS', result: 1, date_done: date, task_id: taskId }));
+  };
+
+  it('is harmless as a message', async () => {
+    const watched = wait();
+    await goLive();
+    await message(hostile());
+    expect(valueOf(watched)).toBe(1);
+  });
+
+  it('is harmless as a reply, for those read with it too', async () => {
+    const [bad, good] = [wait(), wait({}, 't2')];
+    await confirm();
+    await readReply(hostile(), bytes('SUCCESS', 2, 't2'));
+    expect([valueOf(bad), valueOf(good)]).toEqual([1, 2]);
+  });
+
+  it('is harmless at the last look and to the backstop', async () => {
+    const [late, saved] = [wait({ timeoutMs: 1000 }), wait({}, 't2')];
+    await confirm();
+    await readReply(null, null);
+    await clock.advance(1000);
+    await readReply(hostile());
+    await clock.advance(40_000);
+    await readReply(hostile('t2'));
+    expect([valueOf(late), valueOf(saved)]).toEqual([1, 1]);
+  });
+});
+
+describe('an empty value', () => {
+  it('is no result, by read, at the last look and to the backstop', async () => {
+    const empty = new Uint8Array();
+    const [late, watched] = [wait({ timeoutMs: 1000 }), wait({}, 't2')];
+    await confirm();
+    await readReply(empty, empty);
+    await clock.advance(1000);
+    await readReply(empty);
+    await clock.advance(40_000);
+    await readReply(empty);
+    expect(valueOf(late)).toMatchObject({ lastLook: 'unready' });
+    expect(valueOf(watched)).toBe('still waiting');
   });
 });
 

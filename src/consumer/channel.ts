@@ -41,15 +41,21 @@ export class Waiter {
     this.settle = settle;
   }
 
-  /** Shows a meta to the observer, unless the wait is settled. `fail` gets what the observer throws. */
-  show(meta: TaskMeta, fail: (error: unknown) => void): void {
+  /**
+   * Shows a meta to the observer, unless the wait is settled. `fail` gets what the observer throws or rejects with.
+   *
+   * @returns a promise that never rejects, where the observer takes its time
+   */
+  show(meta: TaskMeta, fail: (error: unknown) => void): Promise<void> | undefined {
     const { onMessage } = this.limits;
-    if (!onMessage || !this.channel.waiters.has(this)) return;
+    if (!onMessage || !this.channel.waiters.has(this)) return undefined;
     try {
       const outcome = onMessage(meta);
-      if (outcome instanceof Promise) outcome.catch(fail);
+      if (typeof outcome !== 'object' || outcome === null) return undefined;
+      return Promise.resolve(outcome).then(() => undefined, fail);
     } catch (error) {
       fail(error);
+      return undefined;
     }
   }
 }
@@ -78,7 +84,7 @@ export class Channel {
   last: Sighting | undefined;
   /** A message came while the read was in flight, so that an unready reply is older than it. */
   overtaken = false;
-  /** The cache's epoch when this generation began. */
+  /** The cache's epoch when this generation began: what is forgotten after it is not taken in. */
   epoch = 0;
   /** When the key was last read, on the monotonic clock. */
   readAt: number;

@@ -22,7 +22,7 @@
  */
 import { Backstop } from './backstop.ts';
 import type { ResultCache } from '../cache.ts';
-import { Channel, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
+import { Channel, type Sighting, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
 import type { Clock } from '../clock.ts';
 import { publish, type Warnings } from '../diagnostics.ts';
 import { BackendClosedError, BackendGetMetaError, TimeoutError } from '../errors.ts';
@@ -73,12 +73,10 @@ export class Consumer implements ChannelListener, VerifierHost {
     parts.source.listen(this);
   }
 
-  /** Waits that are not settled. */
   get waits(): number {
     return this.#waits;
   }
 
-  /** Channels that are not absent. */
   get channels(): number {
     return this.#channels.size;
   }
@@ -101,11 +99,7 @@ export class Consumer implements ChannelListener, VerifierHost {
         });
       }
       const { last } = channel;
-      if (last && onMessage) {
-        queueMicrotask(() => {
-          this.#show(waiter, last.meta);
-        });
-      }
+      if (last && onMessage) queueMicrotask(() => void this.#show(waiter, last.meta));
     });
   }
 
@@ -130,11 +124,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     }
     channel.overtaken = true;
     const { last } = channel;
-    if (last?.byRead && Buffer.compare(last.payload, payload) === 0) {
-      channel.last = { ...last, byRead: false };
-    } else {
-      this.#deliver(channel, meta, payload, false);
-    }
+    if (last?.byRead && isSame(last, payload)) channel.last = { ...last, byRead: false };
+    else this.#deliver(channel, meta, payload, false);
   }
 
   onReady(): void {
@@ -172,8 +163,7 @@ export class Consumer implements ChannelListener, VerifierHost {
 
   onFailed(channel: Channel, error: unknown): void {
     const { taskId } = channel;
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `Cannot wait for task ${taskId}: ${reason}`;
+    const message = `Cannot wait for task ${taskId}: ${error instanceof Error ? error.message : String(error)}`;
     this.#endAll(channel, new WaitFailure(() => new BackendGetMetaError(message, taskId, { cause: error })));
   }
 
@@ -188,7 +178,6 @@ export class Consumer implements ChannelListener, VerifierHost {
     if (present && present.state !== 'unsubscribing') return present;
     const channel = present ?? new Channel(taskId, key);
     channel.last = undefined;
-    channel.epoch = this.#parts.cache.epoch;
     this.#channels.set(key, channel);
     this.#subscribe(channel);
     this.#backstop.wake();
@@ -198,6 +187,7 @@ export class Consumer implements ChannelListener, VerifierHost {
   #subscribe(channel: Channel): void {
     channel.generation += 1;
     channel.state = 'subscribing';
+    channel.epoch = this.#parts.cache.epoch;
     this.#verifier.verify(channel);
   }
 
@@ -220,26 +210,31 @@ export class Consumer implements ChannelListener, VerifierHost {
     }
   }
 
+  /** Never throws: what goes wrong with one channel ends its own waits, and nothing else. */
   #deliver(channel: Channel, meta: TaskMeta, payload: Uint8Array, byRead: boolean): void {
-    if (!isReady(meta.status)) {
-      channel.last = { meta, payload, byRead };
-      for (const waiter of channel.waiters) this.#show(waiter, meta);
-      return;
-    }
-    this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
-    for (const waiter of channel.waiters) {
-      this.#show(waiter, meta);
-      this.#end(waiter, meta);
+    try {
+      const ready = isReady(meta.status);
+      if (ready) this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
+      else channel.last = { meta, payload, byRead };
+      for (const waiter of channel.waiters) {
+        const shown = this.#show(waiter, meta);
+        if (ready && shown)
+          void shown.then(() => {
+            this.#end(waiter, meta);
+          });
+        else if (ready) this.#end(waiter, meta);
+      }
+    } catch (error) {
+      this.#endAll(channel, new WaitFailure(() => error));
     }
   }
 
   /**
-   * A read found something: a ready meta counts always, anything else only if the read is `current`.
-   *
-   * @returns whether it made the channel ready
+   * A read found something: a ready meta counts always, anything else only if the read is `current`. Returns whether it
+   * made the channel ready.
    */
   #found(channel: Channel, payload: Uint8Array, current: boolean): boolean {
-    if (channel.waiters.size === 0) return false;
+    if (channel.waiters.size === 0 || payload.byteLength === 0) return false;
     const meta = this.#decode(channel, payload);
     if (meta instanceof Error) {
       if (current) this.#endAll(channel, new WaitFailure(() => meta));
@@ -269,8 +264,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     });
   }
 
-  #show(waiter: Waiter, meta: TaskMeta): void {
-    waiter.show(meta, (error) => {
+  #show(waiter: Waiter, meta: TaskMeta): Promise<void> | undefined {
+    return waiter.show(meta, (error) => {
       this.#end(waiter, new WaitFailure(() => error));
     });
   }
@@ -296,5 +291,9 @@ export class Consumer implements ChannelListener, VerifierHost {
 
 /** Whether an unready meta that a read found is neither older than a message nor what was shown already. */
 function isNews(channel: Channel, payload: Uint8Array): boolean {
-  return !channel.overtaken && (!channel.last || Buffer.compare(channel.last.payload, payload) !== 0);
+  return !channel.overtaken && !(channel.last && isSame(channel.last, payload));
+}
+
+function isSame(last: Sighting, payload: Uint8Array): boolean {
+  return Buffer.compare(last.payload, payload) === 0;
 }

@@ -38,3 +38,21 @@ export class Signals<T> {
     return governed;
   }
 }
+
+/** Settles as a promise does, or rejects with the signal's reason if that comes first. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  let listener: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    listener = (): void => {
+      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- a reason may be anything
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', listener, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (listener) signal.removeEventListener('abort', listener);
+  }
+}

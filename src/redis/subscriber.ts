@@ -55,23 +55,31 @@ export class RedisSubscriber implements ChannelSource {
     }
   }
 
+  /** All chunks leave at once, so that what is asked for after them leaves after them. */
   async #inChunks(
     name: string,
     channels: readonly string[],
     add: (pipeline: RedisPipeline, channel: string) => unknown,
   ): Promise<(Error | null)[]> {
-    const outcomes: (Error | null)[] = [];
+    const chunks: Promise<(Error | null)[]>[] = [];
     for (let from = 0; from < channels.length; from += MAX_CHANNELS) {
-      const chunk = channels.slice(from, from + MAX_CHANNELS);
-      const results = await this.#connection.run({
-        what: `${name} ${chunk[0] ?? ''}${chunk.length > 1 ? ` and ${chunk.length - 1} more` : ''}`,
-        // Confirmations come in order with the watchdog's PONGs, so that they come or the link ends.
-        patient: true,
-        send: (client) => exchange(client, chunk, add),
-      });
-      results.forEach((error, index) => outcomes.push(error && refused(`${name} ${chunk[index] ?? ''}`, error)));
+      chunks.push(this.#send(name, channels.slice(from, from + MAX_CHANNELS), add));
     }
-    return outcomes;
+    return (await Promise.all(chunks)).flat();
+  }
+
+  async #send(
+    name: string,
+    channels: readonly string[],
+    add: (pipeline: RedisPipeline, channel: string) => unknown,
+  ): Promise<(Error | null)[]> {
+    const results = await this.#connection.run({
+      what: `${name} ${channels[0] ?? ''}${channels.length > 1 ? ` and ${channels.length - 1} more` : ''}`,
+      // Confirmations come in order with the watchdog's PONGs, so that they come or the link ends.
+      patient: true,
+      send: (client) => exchange(client, channels, add),
+    });
+    return results.map((error, index) => error && refused(`${name} ${channels[index] ?? ''}`, error));
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the tests of the contract share. */
+import { expect } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { type BackendOptions, RedisBackend, type TaskMeta, type WaitOptions } from '../../../src/index.ts';
 
@@ -51,8 +52,13 @@ export class Context {
     return { result };
   }
 
+  /** Closes what the test opened; nothing may be left of it. */
   async closeBackends(): Promise<void> {
-    await Promise.all(this.#backends.splice(0).map((backend) => backend.close()));
+    const backends = this.#backends.splice(0);
+    await Promise.all(backends.map((backend) => backend.close()));
+    for (const backend of backends) {
+      expect(backend.stats()).toMatchObject({ waits: 0, channels: 0, stores: 0, cached: 0 });
+    }
   }
 }
 

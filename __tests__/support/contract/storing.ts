@@ -108,6 +108,29 @@ export function storing(test: Declare): void {
     expect(await context.backend().storeResult(id, 2, 'SUCCESS')).toBe('kept');
   });
 
+  test('a SUCCESS that Python can read and the script cannot is kept', async (context) => {
+    const id = newId();
+    const deep = `${'['.repeat(900)}${']'.repeat(900)}`;
+    for (const result of ['"\\ud83d"', 'NaN', '-Infinity', '9'.repeat(400), deep]) {
+      await context.raw.set(keyOf(id), `{"result": ${result}, "status": "SUCCESS"}`);
+      expect(await context.backend().storeResult(id, 2, 'FAILURE')).toBe('kept');
+      await context.raw.set(keyOf(id), `{"result": ${result}, "status": "STARTED"}`);
+      expect(await context.backend().storeResult(id, 2, 'FAILURE')).toBe('stored');
+    }
+  });
+
+  test('of a value that starts with its status the first bytes tell, whatever follows', async (context) => {
+    const id = newId();
+    for (const value of ['{"status": "SUCCESS", "resu', '{"status":"SUCCESS","status":"STARTED"}']) {
+      await context.raw.set(keyOf(id), value);
+      expect(await context.backend().storeResult(id, 1, 'FAILURE')).toBe('kept');
+    }
+    await context.raw.set(keyOf(id), '{"status":"FAILURE","status":"SUCCESS"}');
+    expect(await context.backend().storeResult(id, 1, 'STARTED')).toBe('stored');
+    await context.backend().forget(id);
+    expect(await context.backend().storeResult(id, 1, 'STARTED')).toBe('stored');
+  });
+
   test('a FAILURE whose arguments mention a SUCCESS is no SUCCESS', async (context) => {
     const id = newId();
     const backend = context.backend();

@@ -137,6 +137,33 @@ export function waiting(test: Declare): void {
     expect(await outcome(backend.waitFor(newId(), { signal }))).toEqual(new Error('too late'));
   });
 
+  test('an abort ends a wait of timeout 0', async (context) => {
+    const controller = new AbortController();
+    const wait = outcome(context.backend().waitFor(newId(), { timeout: 0, signal: controller.signal }));
+    controller.abort(new Error('enough'));
+    expect(await wait).toEqual(new Error('enough'));
+  });
+
+  test('an observer that rejects ends its wait, be the result known, read once or waited for', async (context) => {
+    const id = newId();
+    const backend = context.backend();
+    await backend.storeResult(id, 1, 'SUCCESS');
+    const onMessage = (): Promise<never> => Promise.reject(new Error('observer'));
+    expect(await outcome(backend.waitFor(id, { onMessage, timeout: 0 }))).toEqual(new Error('observer'));
+    expect(backend.isCached(id)).toBe(true);
+    expect(await outcome(backend.waitFor(id, { onMessage }))).toEqual(new Error('observer'));
+    expect(await outcome(context.backend().waitFor(id, { onMessage }))).toEqual(new Error('observer'));
+  });
+
+  test('an empty value is no result', async (context) => {
+    const id = newId();
+    await context.raw.set(keyOf(id), '');
+    const backend = context.backend();
+    const wait = backend.waitFor(id, { timeout: 30 });
+    await backend.storeResult(id, 1, 'SUCCESS');
+    expect(await wait).toBe(1);
+  });
+
   test('an observer that throws ends its wait', async (context) => {
     const id = newId();
     const backend = context.backend();
@@ -238,6 +265,6 @@ export function waiting(test: Declare): void {
       await Promise.all(ids.slice(from, from + 500).map((id) => writer.storeResult(id, id, 'SUCCESS')));
     }
     expect(await Promise.all(waits)).toEqual(ids);
-    expect(waiter.stats().waits).toBe(0);
+    expect(waiter.stats()).toMatchObject({ waits: 0, rescued: 0 });
   });
 }
