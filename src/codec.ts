@@ -5,6 +5,7 @@ import { decodeException, encodeException, legible } from './exceptions.ts';
 import type { ExceptionInfo, TaskMeta } from './meta.ts';
 import type { Serializer, SuccessGuard } from './ports.ts';
 import { describe } from './serializers/excerpt.ts';
+import { isTooLong } from './serializers/json-text.ts';
 import { EXCEPTION_STATES, type TaskState } from './states.ts';
 
 /** What a codec is made of. */
@@ -81,7 +82,7 @@ export class Codec {
       const payload = this.#encode(meta);
       if (byteLength(payload, this.#maxPayload) <= this.#maxPayload) return payload;
     } catch (error) {
-      if (!isTooLong(error)) throw error;
+      if (!isRefusedLength(error)) throw error;
     }
     throw new BackendStoreError(
       `value too large for Redis backend: the payload is longer than ${this.#maxPayload} bytes.`,
@@ -98,7 +99,7 @@ export class Codec {
     try {
       return this.#serializer.encode(document);
     } catch (error) {
-      if (!(error instanceof EncodeError) || isTooLong(error) || !hasException(meta)) throw error;
+      if (!(error instanceof EncodeError) || isRefusedLength(error) || !hasException(meta)) throw error;
       return this.#serializer.encode({ ...document, result: legible(meta.result, (arg) => this.#canEncode(arg)) });
     }
   }
@@ -118,6 +119,16 @@ export class Codec {
    * @throws DecodeError when the payload cannot be read, is no meta, or is the meta of another task
    */
   decodeMeta(payload: Uint8Array, taskId: string): TaskMeta {
+    try {
+      return this.#decode(payload, taskId);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      const message = `The result of task ${describe(taskId)} cannot be read. ${error.message}`;
+      throw new DecodeError(message, { cause: error.cause, taskId });
+    }
+  }
+
+  #decode(payload: Uint8Array, taskId: string): TaskMeta {
     const document = this.#serializer.decode(payload);
     if (!isRecord(document)) throw new DecodeError(`Expected a task's meta; got ${describe(document)}.`);
     const { status, task_id: owner = null } = document;
@@ -156,6 +167,8 @@ export class Codec {
   }
 
   #isSuccess(payload: Uint8Array): boolean {
+    const status = this.#serializer.peekStatus?.(payload);
+    if (status !== undefined) return status === 'SUCCESS';
     try {
       const document = this.#serializer.decode(payload);
       return isRecord(document) && document['status'] === 'SUCCESS';
@@ -180,7 +193,6 @@ function byteLength(payload: string | Uint8Array, limit: number): number {
 }
 
 /** Whether a text became longer than V8's strings can be. */
-function isTooLong(error: unknown): boolean {
-  const reason = error instanceof EncodeError ? error.cause : error;
-  return reason instanceof RangeError && reason.message === 'Invalid string length';
+function isRefusedLength(error: unknown): boolean {
+  return isTooLong(error instanceof EncodeError ? error.cause : error);
 }

@@ -2,13 +2,15 @@
 import { stripVTControlCharacters } from 'node:util';
 
 import { readable } from './serializers/excerpt.ts';
+import { TextValue } from './serializers/values.ts';
 
 /** A module that no Python process has imported: Celery then makes a class of the given name, derived from Exception. */
 export const FOREIGN_MODULE = 'celery_redis_backend.errors';
 
 /**
  * Python's exceptions whose `str()` of one text is that text. Other names of `builtins` would be looked up there too:
- * `map` makes the whole result unreadable, and `str(KeyError('x'))` is `'x'` in quotes.
+ * `map` makes the whole result unreadable, and `str(KeyError('x'))` is `'x'` in quotes. A StopIteration is a signal to
+ * Python's loops and no failure: raised by its reader, it would end one quietly.
  */
 const PYTHON_EXCEPTIONS: ReadonlySet<string> = new Set(
   [
@@ -17,8 +19,7 @@ const PYTHON_EXCEPTIONS: ReadonlySet<string> = new Set(
     'FileExistsError FileNotFoundError FloatingPointError ImportError IndentationError IndexError InterruptedError',
     'IsADirectoryError LookupError MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplementedError',
     'OSError OverflowError PermissionError ProcessLookupError RecursionError ReferenceError RuntimeError',
-    'StopAsyncIteration StopIteration SyntaxError SystemError TabError TimeoutError TypeError UnboundLocalError',
-    'ValueError ZeroDivisionError',
+    'SyntaxError SystemError TabError TimeoutError TypeError UnboundLocalError ValueError ZeroDivisionError',
   ].flatMap((names) => names.split(' ')),
 );
 
@@ -46,12 +47,25 @@ export function className(name: unknown): string {
   return printable(name).trim().slice(0, NAME_LENGTH).toWellFormed() || 'Error';
 }
 
-/** The name of an error's class; that of its constructor where `name` was left alone. */
+/**
+ * The name of an error's class: its `name`, where the error or its own class has one; else that of its constructor. So
+ * a `class NotFound extends TypeError {}` is NotFound.
+ */
 export function errorName(error: object): string {
-  const name = className(property(error, 'name'));
-  if (name !== 'Error') return name;
+  const name = property(error, 'name');
+  if (name !== 'Error' && hasOwnName(error)) return className(name);
   const constructor = property(error, 'constructor');
-  return typeof constructor === 'function' ? className(property(constructor, 'name')) : name;
+  const constructed = typeof constructor === 'function' ? property(constructor, 'name') : '';
+  return className(constructed === '' ? name : constructed);
+}
+
+function hasOwnName(error: object): boolean {
+  try {
+    const prototype = Object.getPrototypeOf(error) as object | null;
+    return Object.hasOwn(error, 'name') || (prototype !== null && Object.hasOwn(prototype, 'name'));
+  } catch {
+    return true;
+  }
 }
 
 /** A property; `undefined` where reading it throws. */
@@ -93,10 +107,12 @@ function rawMessage(excType: string, args: readonly unknown[]): string {
     const file = typeof args[2] === 'string' ? `: '${args[2]}'` : '';
     return `[Errno ${String(first)}] ${second}${file}`;
   }
-  return args
-    .slice(0, 100)
-    .map((arg) => readable(arg, 2 * MESSAGE_LENGTH))
-    .join(', ');
+  return args.slice(0, 100).map(argumentText).join(', ');
+}
+
+/** Nearly what Python's `str()` says of a value. */
+function argumentText(arg: unknown): string {
+  return arg instanceof TextValue || typeof arg === 'bigint' ? arg.toString() : readable(arg, 2 * MESSAGE_LENGTH);
 }
 
 /** Without ANSI sequences and control characters but line breaks and tabs. */

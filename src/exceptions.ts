@@ -9,7 +9,7 @@
 import { types as is } from 'node:util';
 
 import type { RemoteErrorFields } from './errors.ts';
-import { ChordError, InvalidArgumentError, RemoteError, TaskRevokedError } from './errors.ts';
+import { ChordError, EncodeError, InvalidArgumentError, RemoteError, TaskRevokedError } from './errors.ts';
 import { className, errorName, FOREIGN_MODULE, messageOf, moduleOf, property, stackText } from './exception-text.ts';
 import type { ExceptionInfo } from './meta.ts';
 import { describe, readable } from './serializers/excerpt.ts';
@@ -109,10 +109,13 @@ export interface EncodedException {
 }
 
 /**
- * What to store for what a task failed with. Never throws.
+ * What to store for what a task failed with.
  *
  * One argument is written, the message, so that it is what Python's `str()` of the exception says. A remote error is
- * written as it came; `{exc_type, ...}` is taken as it is; what is no error becomes the message of an `Error`.
+ * written as it came; `{exc_type, ...}` is taken as it is; what is no error becomes the message of an `Error`. So does
+ * an error whose mapping throws.
+ *
+ * @throws EncodeError when a mapping's `encode` returns no array; nothing else is thrown, whatever the error does
  */
 export function encodeException(value: unknown, registry: ExceptionRegistry = defaultExceptions): EncodedException {
   if (!isErrorLike(value)) {
@@ -124,19 +127,24 @@ export function encodeException(value: unknown, registry: ExceptionRegistry = de
   }
   const entry = attempt(() => registry.forError(value));
   if (entry) {
-    const args = attempt(() => entry.encode(value));
-    if (args)
-      return {
-        info: { exc_type: entry.excType, exc_message: args, exc_module: entry.excModule },
-        traceback: stackText(value),
-      };
+    const args = attempt(() => ({ value: entry.encode(value) }));
+    if (args) return { info: mapped(entry, args.value), traceback: stackText(value) };
   }
   if (value instanceof RemoteError) {
     const { excType, excArgs, excModule, traceback } = value;
     return { info: { exc_type: excType, exc_message: excArgs, exc_module: excModule }, traceback };
   }
-  const message = property(value, 'message');
-  return { info: foreign(errorName(value), typeof message === 'string' ? message : ''), traceback: stackText(value) };
+  return { info: foreign(errorName(value), textOf(property(value, 'message'))), traceback: stackText(value) };
+}
+
+function mapped({ excType, excModule }: Entry, args: unknown): ExceptionInfo {
+  if (Array.isArray(args)) return { exc_type: excType, exc_message: args as unknown[], exc_module: excModule };
+  throw new EncodeError(`The mapping of ${excType}: encode must return an array of arguments; got ${describe(args)}.`);
+}
+
+function textOf(message: unknown): string {
+  if (typeof message === 'string') return message;
+  return message === undefined || message === null ? '' : readable(message, 8192);
 }
 
 function foreign(name: string, message: string): ExceptionInfo {
@@ -194,8 +202,8 @@ export function decodeException(
   context: FailureContext,
   registry: ExceptionRegistry = defaultExceptions,
 ): Error {
-  const fields = fieldsOf(result, context);
-  const message = messageOf(className(fields.excType), fields.excArgs);
+  const { repr, ...fields } = fieldsOf(result, context);
+  const message = messageOf(className(fields.excType), repr === undefined ? fields.excArgs : [repr]);
   const entry = registry.forName(fields.excModule, fields.excType);
   if (entry) {
     try {
@@ -223,7 +231,7 @@ function remoteError(message: string, fields: RemoteErrorFields, cause: unknown)
   return error;
 }
 
-function fieldsOf(result: unknown, { taskId, state, traceback: text }: FailureContext): RemoteErrorFields {
+function fieldsOf(result: unknown, { taskId, state, traceback: text }: FailureContext): Read {
   const traceback = typeof text === 'string' ? text : null;
   const info = infoOf(result);
   const excType = info && own(info, 'exc_type');
@@ -242,12 +250,16 @@ function fieldsOf(result: unknown, { taskId, state, traceback: text }: FailureCo
 
 type Named = Pick<RemoteErrorFields, 'excType' | 'excModule' | 'excArgs'>;
 
+/** `repr` is the message of an exception without arguments, where it is known. */
+type Read = RemoteErrorFields & { readonly repr?: string };
+
 /** The exception inside the wrapper that a worker puts around what cannot be pickled. */
-function unwrapped({ excType, excArgs }: Named): Named | undefined {
-  const [module, name, args] = excArgs;
+function unwrapped({ excType, excArgs }: Named): (Named & Pick<Read, 'repr'>) | undefined {
+  const [module, name, args, repr] = excArgs;
   if (excType !== 'UnpickleableExceptionWrapper' || typeof module !== 'string' || typeof name !== 'string')
     return undefined;
-  return { excType: name, excModule: module, excArgs: argsOf(args) };
+  const inner = { excType: name, excModule: module, excArgs: argsOf(args) };
+  return inner.excArgs.length === 0 && typeof repr === 'string' ? { ...inner, repr } : inner;
 }
 
 function argsOf(message: unknown): readonly unknown[] {

@@ -37,6 +37,7 @@ export type { SerializerFactory } from './serializers/index.ts';
 export { registerSerializer } from './serializers/index.ts';
 export type { JsonLimits, JsonOptions } from './serializers/json.ts';
 export { createJsonSerializer } from './serializers/json.ts';
+export type { SuperJsonInstance, SuperJsonOptions } from './serializers/superjson.ts';
 export { createSuperJsonSerializer } from './serializers/superjson.ts';
 export { registerType, TypeRegistry } from './serializers/types.ts';
 export { Decimal, PlainDate, PlainTime, Uuid } from './serializers/values.ts';

@@ -67,7 +67,7 @@ export interface TaskRequest {
   readonly kwargs?: unknown;
   /** The worker: `'celery@host'`. */
   readonly hostname?: string | null;
-  /** @default 0 */
+  /** `null` is written as `null`. @default 0 */
   readonly retries?: number | null;
   readonly delivery_info?: { readonly routing_key?: string | null } | null;
   readonly group?: string | null;
@@ -118,13 +118,15 @@ function addExtended(meta: Record<string, unknown>, request: TaskRequest): void 
   meta['args'] = request.args ?? null;
   meta['kwargs'] = request.kwargs ?? null;
   meta['worker'] = request.hostname ?? null;
-  meta['retries'] = request.retries ?? 0;
+  meta['retries'] = request.retries === undefined ? 0 : request.retries;
   meta['queue'] = request.delivery_info?.routing_key ?? null;
   const stamps = Object.entries(request.stamps ?? {});
   if (stamps.length === 0) return;
   meta['stamped_headers'] = request.stamped_headers ?? null;
   for (const [stamp, value] of stamps) {
-    if (!Object.hasOwn(meta, stamp) && stamp !== 'task_id') meta[stamp] = value;
+    if (Object.hasOwn(meta, stamp) || stamp === 'task_id') continue;
+    // An assignment to `__proto__` would set the prototype.
+    Object.defineProperty(meta, stamp, { value, enumerable: true, writable: true, configurable: true });
   }
 }
 

@@ -8,8 +8,9 @@ export type StoreOutcome = 'stored' | 'kept' | 'unannounced';
 /** How to tell that a stored payload is a SUCCESS. */
 export interface SuccessGuard {
   /**
-   * The body of a Lua function of `key` that returns true when the payload stored at `key` is a SUCCESS. Without it
-   * the store reads, asks `isSuccess`, and writes only if the value is unchanged.
+   * The body of a Lua function of `key` that returns true when the payload stored at `key` is a SUCCESS, false when it
+   * is none, and nil when it cannot tell. After nil, or without a probe, the store reads, asks `isSuccess`, and writes
+   * only if the value is unchanged.
    */
   readonly probe?: string;
   /** The same for a payload in hand. False for a payload that cannot be decoded. */
@@ -100,4 +101,6 @@ export interface Serializer {
   unwrap?(value: unknown): unknown;
   /** {@link SuccessGuard.probe} for task metas in this format. */
   readonly probe?: string;
+  /** The status of a stored meta where its first bytes tell it, by the same rule as `probe`; else `undefined`. */
+  peekStatus?(payload: Uint8Array): string | undefined;
 }

@@ -95,11 +95,13 @@ print(json.dumps([raised(json.loads(text)) for text in json.load(sys.stdin)]))`;
   const names = [
     'map', 'eval', 'help', 'exit', 'print', 'NotImplemented', 'Ellipsis', 'None', '__import__', 'object', 'type', 'int', 'quit',
     'KeyError', 'UnicodeDecodeError', 'UnicodeEncodeError', 'ExceptionGroup', 'BaseException', 'SystemExit', 'KeyboardInterrupt',
-    'GeneratorExit', 'Warning', 'ValueError', 'TimeoutError', 'OSError', 'StopIteration', 'ConnectionError', 'FileNotFoundError',
+    'GeneratorExit', 'Warning', 'ValueError', 'TimeoutError', 'OSError', 'StopIteration', 'StopAsyncIteration', 'ConnectionError', 'FileNotFoundError',
     'AttributeError', 'ImportError', 'NameError', 'UnboundLocalError', 'IndentationError', 'RecursionError', 'a.b', 'os.system',
     'Outer.InnerError', '.', 'with space', '\u6f22\u5b57', 'caf\u00e9\u{1f600}', 'a-b/c:d', "quote'\"", 'x'.repeat(5000), '__class__', 'celery',
   ]; // prettier-ignore
   const own = class InvoiceError extends Error {};
+  const derived = class TE extends TypeError {};
+  const ranged = class RE extends RangeError {};
   const errors: readonly (readonly [Error, string])[] = [
     [new Error('boom'), 'Error'],
     [new TypeError('boom'), 'TypeError'],
@@ -107,6 +109,8 @@ print(json.dumps([raised(json.loads(text)) for text in json.load(sys.stdin)]))`;
     [new RangeError('boom'), 'RangeError'],
     [new AggregateError([new Error('x')], 'boom'), 'AggregateError'],
     [new own('boom'), 'InvoiceError'],
+    [new derived('boom'), 'TE'],
+    [new ranged('boom'), 'RE'],
     [new DOMException('boom', 'AbortError'), 'AbortError'],
     ...names.map(
       (name) => [Object.assign(new Error(`m\u00e9ssage of '${name}'\n`), { name }), name.slice(0, 200)] as const,

@@ -30,6 +30,20 @@ describe('a codec', () => {
     );
   });
 
+  it('writes a stamp of any name, and the retries of the request', () => {
+    const parts = { taskId: 't1', state: 'STARTED', result: null, traceback: null, extended: true, now: 0 };
+    const stamps: unknown = JSON.parse('{"__proto__": {"x": 1}, "constructor": "c", "status": "forged"}');
+    const stamped = buildMeta({ ...parts, request: { stamps: stamps as Record<string, unknown> } });
+    expect(Object.getPrototypeOf(stamped)).toBe(Object.prototype);
+    const text = codec.encodeMeta(stamped) as string;
+    expect(text).toContain('"stamped_headers": null, "__proto__": {"x": 1}, "constructor": "c", "task_id"');
+    expect(codec.decodeMeta(bytes(text), 't1')).toEqual(stamped);
+    for (const [retries, written] of [[null, null], [undefined, 0], [3, 3]] as const) {
+      const request = retries === undefined ? {} : { retries };
+      expect(buildMeta({ ...parts, request }).retries).toBe(written);
+    } // prettier-ignore
+  });
+
   it('reads a meta, frozen, with the exception as it was stored', () => {
     const read = codec.decodeMeta(bytes(JSON.stringify(meta('FAILURE', failure))), 't1');
     expect(read).toEqual(meta('FAILURE', failure));
@@ -102,6 +116,16 @@ describe('a codec', () => {
     expect(() => codec.encodeMeta(meta('SUCCESS', [half, half, half]))).toThrow(/^value too large for Redis backend/);
   });
 
+  it.each([
+    ['a text whose escapes are too long', () => '\u00e9'.repeat(100 * 2 ** 20)],
+    ['bytes whose base64 is too long', () => Buffer.alloc(420 * 2 ** 20, 0xff)],
+    ['bytes that are too long a text', () => Buffer.alloc(530 * 2 ** 20, 'a')],
+  ])('says the same of %s', (_, make) => {
+    const value = make();
+    const expected = { code: 'CELERY_VALUE_TOO_LARGE', taskId: 't1', state: 'SUCCESS' };
+    expect(() => codec.encodeMeta(meta('SUCCESS', value))).toThrow(expect.objectContaining(expected));
+  });
+
   it('loads its serializer once, and again after a failure', async () => {
     let calls = 0;
     const load = (): Promise<void> => (++calls === 1 ? Promise.reject(new Error('offline')) : Promise.resolve());
@@ -137,9 +161,20 @@ describe('a codec', () => {
       '',
       '\u0080',
       '[NaN',
+      '{"status": "SUCC',
     ]) {
       expect(guard.isSuccess(bytes(text))).toBe(false);
     }
+    // As the probe has it: the first bytes of Celery's own form tell, whatever follows.
+    for (const text of [
+      '{"status": "SUCCESS", "resu',
+      '{"status":"SUCCESS"',
+      '{"status": "SUCCESS", "status": "STARTED"}',
+    ]) {
+      expect(guard.isSuccess(bytes(text))).toBe(true);
+    }
+    expect(guard.isSuccess(bytes('{"status":"FAILURE","status":"SUCCESS"}'))).toBe(false);
+    expect(guard.isSuccess(bytes(String.raw`{"status": "\u0053UCCESS"}`))).toBe(true);
     expect(guard.probe).toContain('GETRANGE');
     const plain = createJsonSerializer();
     Reflect.deleteProperty(plain, 'probe');

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { ChordError, InvalidArgumentError, RemoteError, TaskRevokedError } from '../../src/errors.ts';
+import { ChordError, EncodeError, InvalidArgumentError, RemoteError, TaskRevokedError } from '../../src/errors.ts';
 import { decodeException, encodeException, ExceptionRegistry, legible } from '../../src/exceptions.ts';
+import { Decimal, PlainDate, PlainTime, Uuid } from '../../src/serializers/values.ts';
 
 const context = { taskId: 't1', state: 'FAILURE', traceback: 'Traceback\n' };
 const FOREIGN = 'celery_redis_backend.errors';
@@ -22,6 +23,15 @@ function named(name: string): Error {
 
 describe('writing an error', () => {
   class InvoiceError extends Error {}
+  class TE extends TypeError {}
+  class RE extends RangeError {}
+  class Named extends TypeError {
+    override readonly name = 'Renamed';
+  }
+  class Inherited extends TypeError {}
+  Inherited.prototype.name = 'OfPrototype';
+  class Later extends Inherited {}
+  const Anonymous = (() => class extends RangeError {})();
 
   it.each([
     [new Error('boom'), 'Error', FOREIGN],
@@ -30,7 +40,15 @@ describe('writing an error', () => {
     [new RangeError('boom'), 'RangeError', FOREIGN],
     [new AggregateError([], 'boom'), 'AggregateError', FOREIGN],
     [new InvoiceError('boom'), 'InvoiceError', FOREIGN],
+    [new TE('boom'), 'TE', FOREIGN],
+    [new RE('boom'), 'RE', FOREIGN],
+    [new Named('boom'), 'Renamed', FOREIGN],
+    [new Inherited('boom'), 'OfPrototype', FOREIGN],
+    [new Later('boom'), 'Later', FOREIGN],
+    [new Anonymous('boom'), 'RangeError', FOREIGN],
     [named('ValueError'), 'ValueError', 'builtins'],
+    [named('StopIteration'), 'StopIteration', FOREIGN],
+    [named('StopAsyncIteration'), 'StopAsyncIteration', FOREIGN],
     [named('KeyError'), 'KeyError', FOREIGN],
     [named('UnicodeDecodeError'), 'UnicodeDecodeError', FOREIGN],
     [named('SystemExit'), 'SystemExit', FOREIGN],
@@ -80,6 +98,16 @@ describe('writing an error', () => {
       info: { exc_type: 'Error', exc_message: [message], exc_module: FOREIGN },
       traceback: null,
     });
+  });
+
+  it.each([
+    [404, '404'],
+    [5n, '5n'],
+    [{ a: 1 }, '{ a: 1 }'],
+    [undefined, ''],
+    [null, ''],
+  ])('writes the message %p as the text %p', (message, text) => {
+    expect(written(Object.assign(new Error(), { message }))).toMatchObject({ exc_message: [text] });
   });
 
   it('never throws, whatever the error does', () => {
@@ -180,6 +208,33 @@ describe('reading an exception', () => {
     expect(error).toMatchObject({ excType: 'NeedsTwo', excModule: 'app', excArgs: ['404: nf'], message: '404: nf' });
   });
 
+  it('takes the repr for the message of an exception without arguments that a worker could not pickle', () => {
+    const wrapped = (args: unknown, repr: unknown): RemoteError =>
+      read({
+        exc_type: 'UnpickleableExceptionWrapper',
+        exc_message: ['app', 'NoArgs', args, repr],
+        exc_module: 'celery.utils.serialization',
+      });
+    expect(wrapped([], "NoArgs('lost')")).toMatchObject({ message: "NoArgs('lost')", excType: 'NoArgs', excArgs: [] });
+    expect(wrapped([], "NoArgs('lost')")).not.toHaveProperty('repr');
+    expect(wrapped([], 5)).toMatchObject({ message: 'NoArgs', excArgs: [] });
+    expect(wrapped(['x'], 'repr')).toMatchObject({ message: 'x' });
+  });
+
+  it("says of typed arguments what Python's str() says", () => {
+    const uuid = '0e4a9f7e-6d7f-4ad2-8e4a-92a1b2c3d4e5';
+    const args = [
+      new Decimal('1.50'),
+      new PlainDate('2024-01-02'),
+      new PlainTime('03:04:05'),
+      new Uuid(uuid),
+      2n ** 70n,
+    ];
+    expect(read({ exc_type: 'E', exc_message: args }).message).toBe(
+      `1.50, 2024-01-02, 03:04:05, ${uuid}, 1180591620717411303424`,
+    );
+  });
+
   it('cuts and cleans the message, and leaves the arguments alone', () => {
     const text = `\u001b[31mred\u001b[0m\u0007\u202e\0 line\n\ttab ${'x'.repeat(20_000)}`;
     const error = read({ exc_type: 'E', exc_message: [text] });
@@ -242,6 +297,15 @@ describe('a registry of errors', () => {
     const registry = new ExceptionRegistry();
     registry.register(InvoiceError, { encode: () => { throw new Error('no'); } }); // prettier-ignore
     expect(encodeException(new InvoiceError('late'), registry).info.exc_message).toEqual(['late']);
+  });
+
+  it.each([['text'], [undefined], [{ 0: 'x' }]])('refuses the %j of an encoder in place of an array', (args) => {
+    const registry = new ExceptionRegistry();
+    registry.register(InvoiceError, { encode: () => args as unknown as unknown[] });
+    expect(() => encodeException(new InvoiceError('late'), registry)).toThrow(EncodeError);
+    expect(() => encodeException(new InvoiceError('late'), registry)).toThrow(
+      /InvoiceError: encode must return an array/,
+    );
   });
 
   it('refuses a class or a name that is taken', () => {

@@ -54,6 +54,24 @@ describe('writing JSON as Python does', () => {
     );
   });
 
+  it('escapes long texts as it does short ones, in time and memory of their length', () => {
+    const odd = '\0\x07\b\f\n\r\t"\\/\x7f\u00e9\u2028\ud83d\ude00 \ud83d';
+    const quoted = write(odd).slice(1, -1);
+    for (const count of [60, 70, 5000]) expect(write(odd.repeat(count))).toBe(`"${quoted.repeat(count)}"`);
+    const before = process.memoryUsage().heapUsed;
+    expect(write('\u00e9'.repeat(2e6)) === `"${'\\u00e9'.repeat(2e6)}"`).toBe(true);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 * 2 ** 20);
+  });
+
+  it('writes many small pieces as one text', () => {
+    const numbers = Array.from({ length: 100_000 }, (_, i) => i);
+    expect(write(numbers)).toBe(`[${numbers.join(', ')}]`);
+    const members = Object.fromEntries(numbers.map((i) => [`k${i}`, ['x'.repeat(i % 7)]]));
+    expect(JSON.parse(write(members))).toEqual(members);
+    const long = 'x'.repeat(100_000);
+    expect(write([1, long, 2, [long]])).toBe(`[1, "${long}", 2, ["${long}"]]`);
+  });
+
   it('escapes all but printable ASCII, and keeps lone surrogates', () => {
     expect(write('\0\x07\b\f\n\r\t"\\/\x7f\u00e9\u2028\ud83d\ude00 \ud83d')).toBe(
       String.raw`"\u0000\u0007\b\f\n\r\t\"\\/\u007f\u00e9\u2028\ud83d\ude00 \ud83d"`,

@@ -1,4 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
+import fc from 'fast-check';
 
 import { ContentDisallowed, DecodeError, EncodeError, ImproperlyConfigured, SecurityError } from '../../src/errors.ts';
 import type { Serializer } from '../../src/ports.ts';
@@ -38,6 +39,102 @@ describe('the superjson serializer', () => {
     ring['self'] = ring;
     const back = trip(serializer, ring) as Record<string, unknown>;
     expect(back['self']).toBe(back);
+  });
+
+  it.each<[string, () => unknown]>([
+    ['a Date', () => new Date(5)],
+    ['a Map', () => new Map<unknown, unknown>([[1n, -0], [{ k: 1 }, Buffer.from('x')]])], // prettier-ignore
+    ['a Set', () => new Set([NaN, undefined, 'x'])],
+    ['a bigint', () => -(2n ** 80n)],
+    ['undefined', () => undefined],
+    ['NaN', () => NaN],
+    ['-0', () => -0],
+    ['-Infinity', () => -Infinity],
+    ['a RegExp', () => /a\/b[/]/giu],
+    ['a URL', () => new URL('https://example.org/a?b#c')],
+    ['an Error', () => new RangeError('boom', { cause: new Error('why') })],
+    ['odd keys', () => ({ 'a.b': 1n, 'a\\.b': 2n, 'a\\': { '': 3n } })],
+    ['an Int8Array', () => new Int8Array([-1, 2])],
+    ['a Uint8Array', () => new Uint8Array([0, 255])],
+    ['a Uint8ClampedArray', () => new Uint8ClampedArray([0, 255])],
+    ['an Int16Array', () => new Int16Array([-1, 2])],
+    ['a Uint16Array', () => new Uint16Array([1, 65535])],
+    ['an Int32Array', () => new Int32Array([-1, 2])],
+    ['a Uint32Array', () => new Uint32Array([1, 2 ** 32 - 1])],
+    ['a Float32Array', () => new Float32Array([0.5, NaN, -0, Infinity])],
+    ['a Float64Array', () => new Float64Array([0.1, NaN, -0, -Infinity, 1e300])],
+    ['a BigInt64Array', () => new BigInt64Array([-1n, 2n ** 62n])],
+    ['a BigUint64Array', () => new BigUint64Array([1n, 2n ** 64n - 1n])],
+    ['a Buffer', () => Buffer.from('h\u00e9llo')],
+    ['a Buffer in an array', () => [Buffer.alloc(0), { b: Buffer.from([255]) }]],
+  ])('brings back %s', async (_, make) => {
+    const serializer = await loaded();
+    const back = trip(serializer, make());
+    expect(back).toEqual(make());
+    expect(Object.prototype.toString.call(back)).toBe(Object.prototype.toString.call(make()));
+    expect(Buffer.isBuffer(back)).toBe(Buffer.isBuffer(make()));
+  });
+
+  it('writes bytes in base64', async () => {
+    const serializer = await loaded();
+    expect(serializer.wrap(new Uint8Array(4).subarray(1))).toMatchObject({ json: 'AAAA' });
+  });
+
+  it('refuses what it could not read', async () => {
+    class Samples extends Float64Array {}
+    class Bytes extends Uint8Array {}
+    const serializer = await loaded();
+    const odd = [new Samples(1), new Bytes(1), new ArrayBuffer(1), new DataView(new ArrayBuffer(1)), Symbol('s'),
+      () => 1, new WeakMap(), Promise.resolve(), new Date(NaN), { constructor: 1n }]; // prettier-ignore
+    for (const value of odd) expect(() => trip(serializer, { deep: [value] })).toThrow(EncodeError);
+    expect(() => trip(serializer, new Samples(1))).toThrow('a Samples could not be read back');
+  });
+
+  it('lets a class without registration come back as its own fields', async () => {
+    class Point {
+      readonly x = 1;
+      readonly at = new Date(0);
+    }
+    expect(trip(await loaded(), [new Point()])).toEqual([{ x: 1, at: new Date(0) }]);
+  });
+
+  it("lets the user's own types come first", async () => {
+    const mine = await loaded({
+      register: (superjson) => {
+        superjson.registerCustom<Buffer, string>(
+          { isApplicable: (v): v is Buffer => Buffer.isBuffer(v), serialize: (v) => v.toString('hex'), deserialize: (v) => Buffer.from(v, 'hex') },
+          'Buffer',
+        ); // prettier-ignore
+      },
+    });
+    expect(mine.wrap(Buffer.from([255]))).toMatchObject({ json: 'ff' });
+  });
+
+  it('can read all that it has written', async () => {
+    const serializer = await loaded();
+    const options = { withBigInt: true, withBoxedValues: true, withDate: true, withMap: true, withSet: true, withTypedArray: true, withSparseArray: true, withNullPrototype: true, withObjectString: true, withUnicodeString: true } as const; // prettier-ignore
+    fc.assert(
+      fc.property(fc.anything(options), (value) => {
+        let payload;
+        try {
+          payload = serializer.encode({ result: serializer.wrap(value) });
+        } catch (error) {
+          expect(error).toBeInstanceOf(EncodeError);
+          return;
+        }
+        const { result } = serializer.decode(Buffer.from(payload)) as { result: unknown };
+        serializer.unwrap(result);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('fails only the one call on hostile bytes', async () => {
+    const serializer = await loaded();
+    for (const name of ['Buffer', 'Uint8Array', 'BigInt64Array', 'BigUint64Array', 'TypedArray']) {
+      const hostile = { __superjson__: 1, json: [5], meta: { values: [['custom', `celery-redis-backend.${name}`]], v: 1 } }; // prettier-ignore
+      expect(() => serializer.unwrap(hostile)).toThrow(DecodeError);
+    }
   });
 
   it('wraps only what superjson has something to say about, or what looks wrapped', async () => {

@@ -16,6 +16,8 @@ export const STORED = 1;
 export const UNANNOUNCED = 2;
 /** Not stored: the value is no longer the expected one. */
 export const CHANGED = 3;
+/** Not stored: the probe cannot tell what is there. */
+export const UNKNOWN = 4;
 
 /** KEYS: the key, and the channel of its name. ARGV: payload, seconds to live or '', and for the second script the value to replace. */
 const STORE = `
@@ -32,7 +34,7 @@ return ${STORED}
 `;
 
 /**
- * Stores and publishes unless the probe says SUCCESS.
+ * Stores and publishes if the probe says that there is no SUCCESS.
  *
  * @param probe - see {@link SuccessGuard.probe}
  */
@@ -48,8 +50,12 @@ local head = redis.pcall('GETRANGE', KEYS[1], 0, 0)
 if type(head) == 'table' then
   return head
 end
-if is_success(KEYS[1]) then
+local kept = is_success(KEYS[1])
+if kept then
   return ${KEPT}
+end
+if kept == nil then
+  return ${UNKNOWN}
 end
 ${STORE}`,
   };

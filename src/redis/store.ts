@@ -3,7 +3,7 @@ import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, Write } from '../ports.ts';
 import type { Connection } from './connection.ts';
 import { unavailable } from './errors.ts';
-import { CHANGED, COMPARED_WRITE, KEPT, UNANNOUNCED, probedWrite, runScript } from './scripts.ts';
+import { CHANGED, COMPARED_WRITE, KEPT, UNANNOUNCED, UNKNOWN, probedWrite, runScript } from './scripts.ts';
 import type { Script } from './scripts.ts';
 
 /** The most keys of one MGET. */
@@ -62,13 +62,15 @@ export class RedisStore implements ResultStore {
 
   /**
    * Unless a SUCCESS is stored: sets the key and publishes the same bytes, in one step. Commands: EVALSHA (EVAL at
-   * first), in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe: GET, and GET in the script.
+   * first), in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or when it cannot tell: GET, and another
+   * script with GET.
    *
    * @throws BackendError with `reply` `'WRONGTYPE'` when the key holds something that is no result; it is left alone
    */
   async write(write: Write): Promise<StoreOutcome> {
     const { probe } = write.guard;
-    const outcome = probe === undefined ? await this.#writeCompared(write) : await this.#writeProbed(write, probe);
+    let outcome = probe === undefined ? UNKNOWN : await this.#writeProbed(write, probe);
+    if (outcome === UNKNOWN) outcome = await this.#writeCompared(write);
     if (outcome === KEPT) return 'kept';
     if (outcome !== UNANNOUNCED) return 'stored';
     this.#warnings.warn(

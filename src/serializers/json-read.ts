@@ -78,7 +78,8 @@ function revive(root: unknown, rare: Replacements | null, types: TypeRegistry): 
   const containers: Container[] = [holder];
   // Every container comes after the one it is in.
   for (const container of containers) {
-    for (const item of Object.values(container)) if (isContainer(item)) containers.push(item);
+    const items = Array.isArray(container) ? container : Object.values(container);
+    for (const item of items) if (isContainer(item)) containers.push(item);
   }
   for (const container of containers.reverse()) {
     if (Array.isArray(container)) {

@@ -20,6 +20,7 @@ const AFTER_VALUE: ReadonlySet<number | undefined> = new Set([0x2c, 0x5d, 0x7d])
 const QUOTE = 0x22;
 const MINUS = 0x2d;
 const ZERO = 0x30;
+const NINE = 0x39;
 const BACKSLASH = 0x5c;
 const CAPITAL_I = 0x49;
 
@@ -35,9 +36,11 @@ for (const [role, chars] of ['', '[{', ']}', '-0123456789', 'NI', '"'].entries()
   for (const char of chars) ROLES[char.charCodeAt(0)] = role;
 }
 
-/** Characters of a number, after its first. */
+/** Characters of a number. */
 const IN_NUMBER = new Uint8Array(256);
 for (const char of '0123456789.eE+-') IN_NUMBER[char.charCodeAt(0)] = 1;
+
+const NAMES = ['NaN', 'Infinity', '-Infinity'].map((name) => Buffer.from(name));
 
 /** The least digits of an integer that a number cannot hold. */
 const RARE_LENGTH = 16;
@@ -86,22 +89,26 @@ function endOfString(bytes: Buffer, start: number): number {
 
 /** The index after a number. */
 function endOfNumber(bytes: Buffer, start: number, maxDigits: number): number {
-  // Besides its digits a number has a sign, a point, an `e` and a second sign at most.
-  const limit = start + maxDigits + 4;
-  let end = start + 1;
-  while (IN_NUMBER[bytes[end] ?? 0] === 1 && end <= limit) end += 1;
-  if (end - start > maxDigits && bytes.toString('latin1', start, end).replace(/\D/g, '').length > maxDigits) {
-    throw new DecodeError(`A number has more than ${maxDigits} digits.`);
+  let digits = 0;
+  let end = start;
+  for (let byte = bytes[end] ?? 0; IN_NUMBER[byte] === 1; byte = bytes[end] ?? 0) {
+    if (byte >= ZERO && byte <= NINE && ++digits > maxDigits) {
+      throw new DecodeError(`A number has more than ${maxDigits} digits.`);
+    }
+    end += 1;
   }
   return end;
 }
 
 /** The index after `NaN`, `Infinity` or `-Infinity`. */
 function endOfName(bytes: Buffer, start: number): number {
+  for (const name of NAMES) {
+    let length = 0;
+    while (length < name.length && bytes[start + length] === name[length]) length += 1;
+    if (length === name.length) return start + length;
+  }
   const word = bytes.toString('latin1', start, start + 9);
-  const name = ['NaN', 'Infinity', '-Infinity'].find((one) => word.startsWith(one));
-  if (name === undefined) throw new DecodeError(`The payload is not JSON: unexpected ${excerpt(word)}.`);
-  return start + name.length;
+  throw new DecodeError(`The payload is not JSON: unexpected ${excerpt(word)}.`);
 }
 
 /** Whether `JSON.parse` loses digits of a number: an integer beyond 2^53, or Python's `-0`, which is 0 there. */
@@ -143,10 +150,11 @@ export class Replacements {
     const result = Buffer.allocUnsafe(this.#bytes.length + (this.#places.length / 2) * (head.length + 1));
     let from = 0;
     let to = 0;
-    for (const [i, place] of this.#places.entries()) {
-      to += this.#bytes.copy(result, to, from, place);
+    for (let i = 0; i < this.#places.length; i++) {
+      const place = this.#places[i] ?? 0;
+      to = copy(this.#bytes, from, place, result, to);
       from = place;
-      if (i % 2 === 0) to += head.copy(result, to);
+      if (i % 2 === 0) to = copy(head, 0, head.length, result, to);
       else result[to++] = QUOTE;
     }
     this.#bytes.copy(result, to, from);
@@ -160,7 +168,15 @@ export class Replacements {
   restore(text: string): string | number | bigint {
     if (!text.startsWith(this.#nonce)) return text;
     const token = text.slice(this.#nonce.length);
+    if (token === 'NaN') return NaN;
     if (token === '-0') return 0;
-    return token.endsWith('N') || token.endsWith('y') ? Number(token) : BigInt(token);
+    return token.endsWith('y') ? Number(token) : BigInt(token);
   }
+}
+
+/** Copies bytes; returns the place after them. For a few a loop is several times faster than a call of Node. */
+function copy(source: Buffer, start: number, end: number, target: Buffer, to: number): number {
+  if (end - start > 64) return to + source.copy(target, to, start, end);
+  for (let i = start; i < end; i++) target[to + i - start] = source[i] ?? 0;
+  return to + end - start;
 }

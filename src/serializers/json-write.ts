@@ -10,6 +10,7 @@ import { types as is } from 'node:util';
 import { EncodeError, InvalidArgumentError } from '../errors.ts';
 import { describe, excerpt, readable } from './excerpt.ts';
 import { formatDatetime } from './iso.ts';
+import { GrowingText, isTooLong, quote } from './json-text.ts';
 import type { TypeEncoder, TypeRegistry } from './types.ts';
 
 /** Bounds of a written text. */
@@ -37,34 +38,6 @@ function reasonOf(error: unknown): string {
   const message = readable(error instanceof Error ? error.message : error, 200);
   if (error instanceof RangeError && message.includes('call stack')) return 'nested too deeply';
   return isTooLong(error) ? 'the text becomes too long' : `reading it failed: ${message}`;
-}
-
-/** Whether an error is V8's refusal of a string beyond its longest. */
-export function isTooLong(error: unknown): boolean {
-  return error instanceof RangeError && error.message === 'Invalid string length';
-}
-
-/** A string as JSON. */
-export function quote(text: string): string {
-  if (isOrdinary(text)) return `"${text}"`;
-  const json = JSON.stringify(text);
-  return /[\x7f-\uffff]/.test(json) ? json.replace(/[\x7f-\uffff]+/g, escapeUnits) : json;
-}
-
-/** Whether a string needs no escapes. For a short one a loop is faster than a regular expression. */
-function isOrdinary(text: string): boolean {
-  if (text.length > 40) return !/[^\x20-\x7e]|["\\]/.test(text);
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x20 || code > 0x7e || code === 0x22 || code === 0x5c) return false;
-  }
-  return true;
-}
-
-function escapeUnits(text: string): string {
-  let escaped = '';
-  for (let i = 0; i < text.length; i++) escaped += `\\u${text.charCodeAt(i).toString(16).padStart(4, '0')}`;
-  return escaped;
 }
 
 /** A number as Python's `repr` writes it: a safe integer as an int, everything else as a float. */
@@ -160,14 +133,14 @@ class JsonWriter {
 
   #array(owner: object, items: readonly unknown[]): string {
     const place = this.#enter(owner);
-    let text = '[';
+    const text = new GrowingText('[');
     for (let i = 0; i < items.length; i++) {
       this.#path[place] = i;
-      if (i > 0) text += ', ';
-      text += this.write(items[i], i);
+      const item = this.write(items[i], i);
+      text.add(i === 0 ? item : `, ${item}`);
     }
     this.#depth = place;
-    return `${text}]`;
+    return `${text.toString()}]`;
   }
 
   #map(map: ReadonlyMap<unknown, unknown>): string {
@@ -184,7 +157,7 @@ class JsonWriter {
   /** @param values - the values of `keys`; by default the owner's own properties, each read when its turn comes */
   #members(owner: object, keys: readonly string[], values?: readonly unknown[]): string {
     const place = this.#enter(owner);
-    let text = '{';
+    const text = new GrowingText('{');
     let count = 0;
     let marks = 0;
     let next = 0;
@@ -193,13 +166,13 @@ class JsonWriter {
       const value = values ? values[next++] : (owner as Record<string, unknown>)[key];
       if (value === undefined) continue;
       if (key === '__type__' || key === '__value__') marks += 1;
-      text += count === 0 ? `${quote(key)}: ` : `, ${quote(key)}: `;
-      text += this.write(value, key);
+      const member = `${quote(key)}: ${this.write(value, key)}`;
+      text.add(count === 0 ? member : `, ${member}`);
       count += 1;
     }
     this.#depth = place;
     if (marks === 2 && count === 2) throw this.failure(LOOKALIKE);
-    return `${text}}`;
+    return `${text.toString()}}`;
   }
 
   /** Goes down into an object; returns the place of its members' keys in the path. */

@@ -32,16 +32,25 @@ export interface JsonOptions {
 
 /**
  * The body of a Lua function of `key`. A meta starts with its status, which the first bytes tell; other writers' metas
- * are decoded. A value that is no string, or cannot be decoded, is no SUCCESS.
+ * are decoded. cjson does not read all that Python writes (a lone surrogate, for one): then the answer is nil, unknown.
  */
 const PROBE = String.raw`
 local head = redis.pcall('GETRANGE', key, 0, 63)
 if type(head) ~= 'string' or head == '' then return false end
 local status = string.match(head, '^{"status": ?"([^"\\]*)"')
 if status then return status == 'SUCCESS' end
-local ok, meta = pcall(cjson.decode, redis.call('GET', key))
-return ok and type(meta) == 'table' and meta['status'] == 'SUCCESS'
+local ok, meta = pcall(function() return cjson.decode(redis.call('GET', key)) end)
+if not ok then return nil end
+return type(meta) == 'table' and meta['status'] == 'SUCCESS'
 `;
+
+/** The rule of the probe's first bytes. */
+const STATUS_FIRST = /^\{"status": ?"([^"\\]*)"/;
+
+function peekStatus(payload: Uint8Array): string | undefined {
+  const head = Buffer.from(payload.buffer, payload.byteOffset, Math.min(payload.byteLength, 64));
+  return STATUS_FIRST.exec(head.toString('latin1'))?.[1];
+}
 
 /**
  * Makes a serializer that writes and reads what kombu's `json` does, byte for byte.
@@ -57,6 +66,7 @@ export function createJsonSerializer(options: JsonOptions = {}): Serializer {
     name: 'json',
     contentType: 'application/json',
     probe: PROBE,
+    peekStatus,
     encode: (document) => writeJson(document, limits, types),
     decode(payload) {
       if (payload.byteLength > limits.maxPayload) {

@@ -9,6 +9,7 @@ import { DecodeError, EncodeError, ImproperlyConfigured } from '../errors.ts';
 import type { Serializer } from '../ports.ts';
 import type { JsonOptions } from './json.ts';
 import { createJsonSerializer } from './json.ts';
+import { registerBinary } from './superjson-binary.ts';
 
 /** The part of a SuperJSON instance that is used, and what a user may register on it. */
 export interface SuperJsonInstance {
@@ -53,6 +54,7 @@ export function createSuperJsonSerializer(options: SuperJsonOptions = {}): Seria
       if (superjson) return;
       const instance = await createInstance();
       options.register?.(instance);
+      registerBinary(instance);
       superjson = instance;
     },
     wrap(value) {
@@ -78,9 +80,9 @@ async function createInstance(): Promise<SuperJsonInstance> {
     return new SuperJSON() as SuperJsonInstance;
   } catch (error) {
     throw new ImproperlyConfigured(
-      "serializer 'superjson': the package superjson, an ES module, could not be loaded. In jest, transform it " +
-        "(transformIgnorePatterns: ['/node_modules/(?!(superjson|copy-anything)/)']) or run " +
-        'node --experimental-vm-modules; elsewhere use Node 20.19, 22.12 or later.',
+      "serializer 'superjson': the package superjson, an ES module, could not be loaded. In CommonJS tests of " +
+        'jest, set both transformIgnorePatterns and a transform to CommonJS, as docs/serialization.md shows; in its ES ' +
+        'module tests run node --experimental-vm-modules; elsewhere use Node 20.19, 22.12 or later.',
       { cause: error },
     );
   }
@@ -94,7 +96,7 @@ function attempt<T>(run: () => T, Failure: typeof EncodeError | typeof DecodeErr
   try {
     return run();
   } catch (error) {
-    throw error instanceof ImproperlyConfigured
+    throw error instanceof ImproperlyConfigured || error instanceof Failure
       ? error
       : new Failure(`${message}: ${String(error).slice(0, 200)}.`, { cause: error });
   }

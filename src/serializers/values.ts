@@ -10,7 +10,8 @@ import { parseDate, parseTime } from './iso.ts';
 const DECIMAL_FORM = /^[+-]?(?:(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,18})?|Inf(?:inity)?|s?NaN\d*)$/i;
 const UUID_FORM = /^[0-9a-f]{32}$/;
 
-class TextValue<K extends string> {
+/** What they have in common. */
+export class TextValue<K extends string = string> {
   /** Which of the types it is. */
   readonly kind: K;
   /** The text, as `toString()` returns it. */
