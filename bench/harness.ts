@@ -41,6 +41,8 @@ export interface Figure {
   readonly name: string;
   readonly unit: string;
   readonly better: 'lower' | 'higher';
+  /** What the floor is, where it is not the competitor of that name. */
+  readonly floor?: string;
 }
 
 /** What a round works with. */

@@ -46,7 +46,8 @@ export function table(answer: Answer, floor: string): string {
     const values = [value.min, value.median, value.max].map((each) => digits(each).padStart(11)).join('');
     const compared =
       competitor === floor ? '' : `${ratio.median.toFixed(2)}x  (${ratio.min.toFixed(2)} to ${ratio.max.toFixed(2)})`;
-    return `  ${competitor.padEnd(24)}${values}   ${compared}`.trimEnd();
+    const label = competitor === floor ? (answer.floor ?? floor) : competitor;
+    return `  ${label.padEnd(24)}${values}   ${compared}`.trimEnd();
   });
   return [head, ...lines].join('\n');
 }

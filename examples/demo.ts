@@ -52,7 +52,11 @@ async function demonstrate(url: string, startStoring: () => void): Promise<void>
   startStoring();
 
   const { total, stored } = await invoice;
-  console.log('  SUCCESS  ', { total }, `awake ${milliseconds(now() - stored)} after it was stored`);
+  console.log(
+    '  SUCCESS  ',
+    { total },
+    `awake ${milliseconds(now() - stored)} after it was stored (the first, with the connections still cold)`,
+  );
 
   const error = await payment;
   if (!(error instanceof RemoteError)) throw new Error('expected the task to fail', { cause: error });

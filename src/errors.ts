@@ -100,8 +100,12 @@ export class EncodeError extends SerializationError {
 
 /** A payload cannot be read. Only the call that read it fails. */
 export class DecodeError extends SerializationError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** The task whose result it is, where that is known. */
+  declare readonly taskId?: string;
+
+  constructor(message: string, options: ErrorOptions & { readonly taskId?: string } = {}) {
     super(message, 'CELERY_DECODE', options);
+    if (options.taskId !== undefined) this.taskId = options.taskId;
   }
 }
 

@@ -4,7 +4,7 @@ import { ImproperlyConfigured } from './errors.ts';
 import type { ExceptionRegistry } from './exceptions.ts';
 import type { Serializer } from './ports.ts';
 import type { GivenClient } from './redis/client.ts';
-import type { RedisDefaults } from './redis/options.ts';
+import { checkConnectionName, type RedisDefaults } from './redis/options.ts';
 import type { RetryPolicy } from './retry.ts';
 import { DEFAULT_LIMITS, type JsonLimits } from './serializers/json.ts';
 import { readSettings } from './settings.ts';
@@ -139,16 +139,18 @@ export const DEFAULTS: DefaultOptions = Object.freeze({
  * @throws ImproperlyConfigured
  */
 export function resolveOptions(options: BackendOptions, conf: unknown): ResolvedOptions {
+  checkNames('options', options, OPTION_NAMES);
   const { connectionDefaults, ...settings } = readSettings(conf);
   const given = defined(options);
+  if (given.client && given.url) throw new ImproperlyConfigured('client: expected a client or a url; got both.');
   const all = { ...DEFAULTS, ...settings, ...given } as BackendOptions & DefaultOptions;
   const seconds = (name: keyof BackendOptions, least: 'positive' | 'zero'): number =>
     checkSeconds(name, all[name], least);
   return Object.freeze({
     url: check('url', all.url, 'a string', all.url === undefined || typeof all.url === 'string'),
     client: given.client,
-    serializer: check('serializer', all.serializer, 'a name or a serializer', isSerializer(all.serializer)),
-    acceptContent: all.acceptContent,
+    serializer: checkSerializer(all.serializer),
+    acceptContent: checkAccept(all.acceptContent),
     maxCachedResults: checkInteger('maxCachedResults', all.maxCachedResults, -1),
     maxCachedBytes: checkInteger('maxCachedBytes', all.maxCachedBytes, 1),
     expires: checkExpires(all.expires),
@@ -161,12 +163,12 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
     backstop: seconds('backstop', 'zero'),
     lastLook: seconds('lastLook', 'zero'),
     closeTimeout: seconds('closeTimeout', 'zero'),
-    retryPolicy: checkRetryPolicy({ ...DEFAULTS.retryPolicy, ...settings.retryPolicy, ...given.retryPolicy }),
-    limits: checkLimits({ ...DEFAULTS.limits, ...given.limits }),
-    connectionName: all.connectionName,
+    retryPolicy: checkRetryPolicy({ ...DEFAULTS.retryPolicy, ...settings.retryPolicy }, given.retryPolicy),
+    limits: checkLimits(given.limits),
+    connectionName: checkConnectionName(all.connectionName),
     connectionDefaults,
-    exceptions: given.exceptions,
-    clock: all.clock,
+    exceptions: given.exceptions && checkMethods('exceptions', given.exceptions, ['register', 'forError']),
+    clock: checkMethods('clock', all.clock, ['now', 'wall', 'after']),
   });
 }
 
@@ -180,6 +182,17 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
+}
+
+/** Every option there is. */
+const OPTION_NAMES = [...Object.keys(DEFAULTS), 'url', 'client', 'acceptContent', 'connectionName', 'exceptions'];
+
+/** Refuses what is no bag of options, and names that are none of them. */
+function checkNames(what: string, bag: unknown, names: readonly string[]): void {
+  check(what, bag, 'an object', typeof bag === 'object' && bag !== null && !Array.isArray(bag));
+  const unknown = Object.keys(bag as object).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new ImproperlyConfigured(`${what}: ${show(unknown)} is none of them; expected some of ${names.join(', ')}.`);
 }
 
 function check<T>(name: string, value: T, expected: string, ok: boolean): T {
@@ -199,7 +212,7 @@ function checkSeconds(name: string, value: unknown, least: 'positive' | 'zero'):
 
 function checkExpires(value: unknown): number | null {
   if (value === null) return null;
-  const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  const seconds = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
   const ok = typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0;
   check('expires', value, 'seconds, 0 or more, or null', ok && seconds <= Number.MAX_SAFE_INTEGER / 1000);
   return Math.trunc(seconds as number) || null;
@@ -214,19 +227,45 @@ function checkPrefix(value: unknown): string {
   );
 }
 
-function isSerializer(value: unknown): boolean {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null && 'encode' in value);
+function checkMethods<T>(name: string, value: T, methods: readonly string[]): T {
+  const bag = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
+  const missing = methods.filter((method) => typeof bag[method] !== 'function');
+  const lack = missing.length < methods.length ? ` without ${missing.join(', ')}` : '';
+  if (missing.length === 0) return value;
+  const expected = `an object with the methods ${methods.join(', ')}`;
+  throw new ImproperlyConfigured(`${name}: expected ${expected}; got ${show(value)}${lack}.`);
 }
 
-function checkRetryPolicy(policy: RetryPolicy): RetryPolicy {
-  checkInteger('retryPolicy.maxRetries', policy.maxRetries, 0);
+function checkSerializer(given: unknown): string | Serializer {
+  if (typeof given === 'string') return given;
+  check('serializer', given, 'a name or a serializer', typeof given === 'object' && given !== null);
+  const value = given as Serializer;
+  for (const name of ['name', 'contentType'] as const) {
+    check(`serializer.${name}`, value[name], 'a string', typeof value[name] === 'string');
+  }
+  return checkMethods('serializer', value, ['encode', 'decode']);
+}
+
+function checkAccept(value: readonly string[] | undefined): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  const ok = Array.isArray(value) && value.every((name) => typeof name === 'string');
+  return check('acceptContent', value, 'an array of strings', ok);
+}
+
+function checkRetryPolicy(base: RetryPolicy, given: Partial<RetryPolicy> = {}): RetryPolicy {
+  checkNames('retryPolicy', given, Object.keys(DEFAULTS.retryPolicy));
+  const policy = { ...base, ...defined(given) };
+  // Infinity is Celery's `None`: for ever.
+  if (policy.maxRetries !== Infinity) checkInteger('retryPolicy.maxRetries', policy.maxRetries, 0);
   checkSeconds('retryPolicy.intervalStart', policy.intervalStart, 'zero');
   checkSeconds('retryPolicy.intervalStep', policy.intervalStep, 'zero');
   checkSeconds('retryPolicy.intervalMax', policy.intervalMax, 'zero');
   return Object.freeze(policy);
 }
 
-function checkLimits(limits: JsonLimits): JsonLimits {
+function checkLimits(given: Partial<JsonLimits> = {}): JsonLimits {
+  checkNames('limits', given, Object.keys(DEFAULTS.limits));
+  const limits = { ...DEFAULTS.limits, ...defined(given) };
   for (const name of ['maxDepth', 'maxDigits', 'maxPayload'] as const) checkInteger(`limits.${name}`, limits[name], 1);
   return Object.freeze(limits);
 }

@@ -7,7 +7,7 @@ import { BackendError } from './errors.ts';
 
 /** How often and how soon a failed store is tried again. */
 export interface RetryPolicy {
-  /** @default 20 */
+  /** Infinity = for ever. @default 20 */
   readonly maxRetries: number;
   /** Seconds before the first retry. @default 0 */
   readonly intervalStart: number;
@@ -24,9 +24,12 @@ export function retryInterval(policy: RetryPolicy, retry: number): number {
 
 /** Seconds that all intervals of a policy make together. */
 export function totalInterval(policy: RetryPolicy): number {
-  let total = 0;
-  for (let retry = 0; retry < policy.maxRetries; retry += 1) total += retryInterval(policy, retry);
-  return total;
+  const { maxRetries, intervalStart, intervalStep, intervalMax } = policy;
+  if (maxRetries === Infinity) return Infinity;
+  // Those below the greatest interval grow evenly, the others are the greatest.
+  const untilMax = intervalStart < intervalMax ? Math.ceil((intervalMax - intervalStart) / intervalStep) : 0;
+  const growing = Math.min(maxRetries, untilMax);
+  return growing * intervalStart + (growing * (growing - 1) * intervalStep) / 2 + (maxRetries - growing) * intervalMax;
 }
 
 /** Replies of Redis that may be different a moment later. */

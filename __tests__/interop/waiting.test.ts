@@ -143,15 +143,17 @@ describe(`a wait for a task of a real worker of ${version}`, () => {
 
 describe(`an AsyncResult.get of ${version} that already waits`, () => {
   it('returns as soon as TypeScript stores the result', async () => {
+    await using monitor = await Monitor.start(border.server);
     const backend = border.backend();
     const id = taskId();
     const value = border.python.runAside('return AsyncResult(task_id, app=app).get(timeout=5)', { task_id: id });
-    await border.awaited(id);
+    await border.settled(monitor, id);
     await backend.storeResult(id, { total: 42 }, 'SUCCESS', { request: {} });
     expect(await value).toEqual({ total: 42 });
   });
 
   it('shows what TypeScript stores on the way to on_message', async () => {
+    await using monitor = await Monitor.start(border.server);
     const backend = border.backend();
     const id = taskId();
     const states = border.python.runAside<string[]>(
@@ -160,7 +162,7 @@ AsyncResult(task_id, app=app).get(timeout=5, on_message=lambda meta: states.appe
 return states`,
       { task_id: id },
     );
-    await border.awaited(id);
+    await border.settled(monitor, id);
     await backend.storeResult(id, { pid: 1, hostname: 'typescript@here' }, 'STARTED');
     await backend.storeResult(id, { done: 1 }, 'PROGRESS');
     await backend.storeResult(id, null, 'SUCCESS');
@@ -168,20 +170,22 @@ return states`,
   });
 
   it('raises as soon as TypeScript stores a failure', async () => {
+    await using monitor = await Monitor.start(border.server);
     const backend = border.backend();
     const id = taskId();
     const error = border.python.runAside('return caught(task_id)', { task_id: id });
-    await border.awaited(id);
+    await border.settled(monitor, id);
     await backend.storeResult(id, new TypeError('boom'), 'FAILURE');
     expect(await error).toMatchObject({ type: 'TypeError', module: 'builtins', str: 'boom' });
   });
 
   it('and a wait of TypeScript both end by one store', async () => {
+    await using monitor = await Monitor.start(border.server);
     const [producer, worker] = [border.backend(), border.backend()];
     const id = taskId();
     const theirs = border.python.runAside('return AsyncResult(task_id, app=app).get(timeout=5)', { task_id: id });
     const ours = producer.waitFor(id, { timeout: 5 });
-    await border.awaited(id, 2);
+    await border.settled(monitor, id, 2);
     await worker.storeResult(id, [1], 'SUCCESS');
     expect(await Promise.all([theirs, ours])).toEqual([[1], [1]]);
   });
@@ -200,10 +204,11 @@ return [values, group.successful(), group.completed_count()]`;
   });
 
   it('is joined in the order of its members when results come later and in another order', async () => {
+    await using monitor = await Monitor.start(border.server);
     const backend = border.backend();
     const ids = [taskId(), taskId(), taskId()];
     const joined = border.python.runAside(JOIN, { group_id: 'team', ids });
-    for (const id of ids) await border.awaited(id);
+    for (const id of ids) await border.settled(monitor, id);
     for (const [i, id] of [...ids.entries()].reverse()) await backend.storeResult(id, i, 'SUCCESS');
     expect(await joined).toEqual([[0, 1, 2], true, 3]);
   });

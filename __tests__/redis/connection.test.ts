@@ -1,3 +1,7 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
@@ -9,6 +13,18 @@ import { Proxy } from '../support/proxy.ts';
 import { RedisServer, freePort } from '../support/redis.ts';
 
 const failure = failureOf<BackendError>;
+
+/** The sockets that `open` makes. */
+async function socketsOf(open: () => Promise<unknown>): Promise<Socket[]> {
+  const sockets: Socket[] = [];
+  const onSocket = (message: unknown): void => {
+    sockets.push((message as { socket: Socket }).socket);
+  };
+  subscribe('net.client.socket', onSocket);
+  await open();
+  unsubscribe('net.client.socket', onSocket);
+  return sockets;
+}
 
 describe('a connection', () => {
   let server: RedisServer;
@@ -103,6 +119,66 @@ describe('a connection', () => {
     await expect(test.driver.store.write({ key: 'key', payload: meta('SUCCESS'), ttl: 60, guard })).resolves.toBe(
       'stored',
     );
+  });
+
+  it('makes calls wait that come between the break of its socket and the event that tells of it', async () => {
+    await using own = await RedisServer.start();
+    await using test = new DriverUnderTest({ url: own.url });
+    const [socket] = await socketsOf(() => test.driver.connect(5));
+    if (!socket) throw new Error('it made no socket');
+    const killed = own.kill();
+    await once(socket, 'finish');
+    expect(test.events.map(({ state }) => state)).toEqual(['ready']);
+    const calls = [test.driver.store.read('key'), test.driver.ping(), test.driver.connect(20)];
+    await killed;
+    await own.restart();
+    await expect(Promise.all(calls)).resolves.toEqual([null, expect.any(Number), undefined]);
+  });
+
+  it('is waited for by connect() when the server is killed right before, in whatever moment', async () => {
+    await using own = await RedisServer.start();
+    await using test = new DriverUnderTest({ url: own.url });
+    for (let round = 0; round < 5; round += 1) {
+      await test.driver.connect(20);
+      const killed = own.kill();
+      const connected = [test.driver.connect(20)];
+      await killed;
+      connected.push(test.driver.connect(20));
+      await own.restart();
+      await Promise.all(connected);
+    }
+    expect(test.warnings.given.length).toBeGreaterThan(0);
+  });
+
+  it('spends one deadline on connecting and on PING', async () => {
+    await using proxy = await Proxy.start(server.port);
+    await using test = new DriverUnderTest({ url: proxy.url, commandTimeout: 5 });
+    await test.driver.connect(5);
+    proxy.hold('down');
+    const start = performance.now();
+    const error = await failure(test.driver.connect(0.3));
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(error.message).toMatch(/did not answer PING within 0\.\d+ s\.$/);
+    proxy.release();
+  });
+
+  it.each([
+    ['an HTTP server', 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n'],
+    ['an SSH server', 'SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n'],
+  ])('to %s says that it is not Redis', async (_title, answer) => {
+    const other = createServer((socket) => {
+      socket.on('error', () => undefined).once('data', () => socket.end(answer));
+    });
+    other.listen(0, '127.0.0.1').unref();
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    await using test = new DriverUnderTest({ url: `redis://127.0.0.1:${port}`, commandTimeout: 0.5 });
+    const error = await failure(test.driver.store.read('key'));
+    expect(error.message).toBe(
+      `Redis at 127.0.0.1:${port} is out of reach (what answers there is not Redis; check host and port).`,
+    );
+    expect(test.warnings.given[0]?.message).toContain('is not Redis');
+    other.close();
   });
 
   it('waits while Redis loads its data', async () => {

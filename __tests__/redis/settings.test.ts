@@ -97,6 +97,33 @@ describe('a setting of app.conf', () => {
     expect(named(await use({ resultBackend: server.url }, {}), 'SETEX')).toHaveLength(1);
   });
 
+  it('resultBackend of "redis" leaves the place to redisHost and redisPort', async () => {
+    const commands = await use({ resultBackend: 'redis', redisHost: '127.0.0.1', redisPort: server.port }, {});
+    expect(named(commands, 'SETEX')).toHaveLength(1);
+  });
+
+  it('CELERY_RESULT_BACKEND, the old name, is refused before anything is sent', () => {
+    expect(() => new RedisBackend({ conf: { CELERY_RESULT_BACKEND: server.url } })).toThrow('resultBackend');
+  });
+
+  it('redisBackendUseSsl is honoured: nothing goes to a server without TLS', async () => {
+    const seen = monitor.commands.length;
+    await using backend = new RedisBackend(
+      { conf: { redisBackendUseSsl: true, redisPassword: 'secret' } },
+      { url: server.url, commandTimeout: 0.3 },
+    );
+    await expect(backend.ping()).rejects.toThrow('both sides or neither use TLS');
+    expect(monitor.commands.slice(seen)).toEqual([]);
+  });
+
+  it('redisBackendUseSsl that is not understood is refused, and so it is with a socket', () => {
+    const create = (redisBackendUseSsl: object, url: string): unknown =>
+      new RedisBackend({ conf: { redisBackendUseSsl } }, { url });
+    expect(() => create({ ssl_ciphers: 'x' }, server.url)).toThrow('got ssl_ciphers');
+    expect(() => create({ sslCertReqs: 'maybe' }, server.url)).toThrow('ssl_cert_reqs: expected required');
+    expect(() => create({}, 'redis+socket:///run/redis.sock')).toThrow('redisBackendUseSsl: there is no TLS on');
+  });
+
   it('redisHost and redisPort are used where the URL lacks them', async () => {
     const commands = await use({ redisHost: '127.0.0.1', redisPort: server.port }, {});
     expect(named(commands, 'SETEX')).toHaveLength(1);

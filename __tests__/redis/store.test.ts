@@ -6,6 +6,7 @@ import { DriverUnderTest, guard, meta, probeless } from '../support/driver.ts';
 import { failure as failureOf } from '../support/failure.ts';
 import { Proxy } from '../support/proxy.ts';
 import { RedisServer } from '../support/redis.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 
 const failure = failureOf<BackendError>;
 
@@ -219,14 +220,15 @@ describe('a store', () => {
 
   it('moves 64 MB over a slow link, beyond the timeouts that small commands have', async () => {
     await using proxy = await Proxy.start(server.port);
-    await using test = new DriverUnderTest({ url: proxy.url, commandTimeout: 1, heartbeat: 1, deadAfter: 0.5 });
+    const clock = new VirtualClock();
+    await using test = new DriverUnderTest({ url: proxy.url, commandTimeout: 1, heartbeat: 1, deadAfter: 0.5, clock });
     await using reader = new DriverUnderTest({ url: server.url });
     const payload = Buffer.alloc(64 * 2 ** 20, meta('STARTED'));
     await test.driver.connect(5);
     proxy.hold('up');
     const store = test.driver.store.write({ key: 'large', payload, ttl: 60, guard });
-    // Time is what is tested: in it the command's timeout passes, and a PING that waits behind the payload.
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    // In this time the command's timeout passes, and a PING that waits behind the payload.
+    await clock.advance(2500);
     proxy.release();
     await expect(store).resolves.toBe('stored');
     expect(proxy.accepted).toBe(1);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, createServer as createPlainServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { createServer } from 'node:tls';
 import type { Server } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BackendError } from '../../src/errors.ts';
+import { RedisBackend } from '../../src/index.ts';
 import { DriverUnderTest } from '../support/driver.ts';
 import { failure as failureOf } from '../support/failure.ts';
 import { RedisServer } from '../support/redis.ts';
@@ -62,6 +63,41 @@ describe('a rediss:// URL', () => {
   });
 
   it.each([
+    ['a redis:// URL', () => ({ resultBackend: `redis://${address}` }), () => ({ ssl_ca_certs: cert })],
+    ['a rediss:// URL', () => ({ resultBackend: `rediss://${address}` }), () => ({ sslCaCerts: cert })],
+    [
+      'redisHost and redisPort',
+      () => ({ redisHost: 'localhost', redisPort: Number(address.split(':')[1]) }),
+      () => ({ sslCertReqs: 'none' }),
+    ],
+  ])('or redisBackendUseSsl with %s makes TLS', async (_title, place, redisBackendUseSsl) => {
+    const conf = { ...place(), redisBackendUseSsl: redisBackendUseSsl() };
+    await using backend = new RedisBackend({ conf });
+    await expect(backend.ping()).resolves.toEqual(expect.any(Number));
+  });
+
+  it('or redisBackendUseSsl: true verifies, and never sends a password in clear', async () => {
+    const seen: Buffer[] = [];
+    const plain = createPlainServer((socket) => {
+      socket.on('error', () => undefined).on('data', (bytes) => seen.push(bytes));
+    });
+    plain.listen(0, '127.0.0.1').unref();
+    await once(plain, 'listening');
+    const { port } = plain.address() as AddressInfo;
+    const conf = { resultBackend: `redis://:SECRET@127.0.0.1:${port}`, redisBackendUseSsl: true };
+    await using backend = new RedisBackend({ conf }, { commandTimeout: 0.3, connectTimeout: 0.3 });
+    await expect(failure(backend.ping())).resolves.toMatchObject({ code: 'CELERY_BACKEND_UNAVAILABLE' });
+    expect(seen.length).toBeGreaterThan(0);
+    expect(Buffer.concat(seen).toString('latin1')).not.toContain('SECRET');
+    plain.close();
+    await using verifying = new RedisBackend(
+      { conf: { resultBackend: `redis://${address}`, redisBackendUseSsl: true } },
+      { commandTimeout: 1 },
+    );
+    expect((await failure(verifying.ping())).message).toContain('DEPTH_ZERO_SELF_SIGNED_CERT');
+  });
+
+  it.each([
     ['of a self-signed server is refused', () => `rediss://${address}`, /DEPTH_ZERO_SELF_SIGNED_CERT: its certificate/],
     [
       'of another host is refused',
@@ -79,6 +115,13 @@ describe('a rediss:// URL', () => {
     const error = await failure(test.driver.store.read('key'));
     expect(error.code).toBe('CELERY_BACKEND_UNAVAILABLE');
     expect(error.message).toMatch(message);
+  });
+
+  it('of a server without TLS hints at it before the attempt has failed, as at the defaults', async () => {
+    const url = `rediss://127.0.0.1:${server.port}`;
+    await using test = new DriverUnderTest({ url, commandTimeout: 0.3, connectTimeout: 5 });
+    const error = await failure(test.driver.store.read('key'));
+    expect(error.message).toMatch(/check the address, and that both sides or neither use TLS/);
   });
 
   it('names the file that cannot be read', () => {

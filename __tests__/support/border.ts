@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type BackendOptions, RedisBackend } from '../../src/index.ts';
 import { Python } from './celery.ts';
+import type { Monitor } from './monitor.ts';
 import type { CeleryPython } from './require-celery.ts';
 import { RedisServer } from './redis.ts';
 
@@ -73,6 +74,20 @@ export class Border implements AsyncDisposable {
   /** Asks again and again until the answer is yes. */
   async until(condition: () => Promise<boolean>): Promise<void> {
     while (!this.#closed && !(await condition()));
+  }
+
+  /**
+   * Resolves once so many wait for a task for good: each has subscribed, and then read the key. What is stored between
+   * the two may reach them by the read alone. The monitor must be older than the waits.
+   */
+  async settled(monitor: Monitor, taskId: string, waiters = 1): Promise<void> {
+    const key = keyOf(taskId);
+    const readers = new Set<string>();
+    await monitor.until(({ name, args, source }) => {
+      if (/^M?GET$/.test(name) && args.includes(key)) readers.add(source);
+      return readers.size >= waiters;
+    });
+    await this.awaited(taskId, waiters);
   }
 
   /** Resolves once so many are subscribed to the channel of a task. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ImproperlyConfigured } from '../../src/errors.ts';
+import { ImproperlyConfigured, RedisBackend } from '../../src/index.ts';
 import { DEFAULTS, resolveOptions } from '../../src/options.ts';
 
 function resolve(options: object = {}, conf?: object): Record<string, unknown> {
@@ -54,6 +54,28 @@ describe('options', () => {
     ['globalKeyprefix', 5, 'globalKeyprefix: expected a string or null; got 5.'],
     ['url', 5, 'url: expected a string; got 5.'],
     ['serializer', 5, 'serializer: expected a name or a serializer; got 5.'],
+    ['serializer', null, 'serializer: expected a name or a serializer; got null.'],
+    ['serializer', {}, 'serializer.name: expected a string; got undefined.'],
+    [
+      'serializer',
+      { name: 'mine', contentType: 'x/mine', encode: () => '' },
+      'serializer: expected an object with the methods encode, decode; got an object without decode.',
+    ],
+    ['acceptContent', 'json', 'acceptContent: expected an array of strings; got "json".'],
+    ['acceptContent', [5], 'acceptContent: expected an array of strings; got an array.'],
+    ['clock', {}, 'clock: expected an object with the methods now, wall, after; got an object.'],
+    ['clock', { now: Date.now, wall: Date.now }, 'got an object without after.'],
+    ['exceptions', new Map(), 'exceptions: expected an object with the methods register, forError; got an object.'],
+    ['connectionName', 'my api', 'connectionName: expected 1 to 200 printable ASCII characters without spaces.'],
+    ['connectionName', 5, 'connectionName: expected 1 to 200 printable ASCII characters without spaces.'],
+    ['expires', '0x10', 'expires: expected seconds, 0 or more, or null; got "0x10".'],
+    ['expires', '1e2', 'expires: expected seconds, 0 or more, or null; got "1e2".'],
+    ['expires', ' 45', 'expires: expected seconds, 0 or more, or null; got " 45".'],
+    ['retryPolicy', 5, 'retryPolicy: expected an object; got 5.'],
+    ['retryPolicy', { retries: 5 }, 'retryPolicy: "retries" is none of them; expected some of maxRetries, '],
+    ['limits', 'x', 'limits: expected an object; got "x".'],
+    ['limits', { depth: 5 }, 'limits: "depth" is none of them; expected some of maxDepth, '],
+    ['maxRetries', 5, 'options: "maxRetries" is none of them; expected some of '],
     ['retryPolicy', { maxRetries: -1 }, 'retryPolicy.maxRetries: expected a whole number of at least 0; got -1.'],
     ['retryPolicy', { intervalMax: NaN }, 'retryPolicy.intervalMax: expected seconds, 0 or more; got NaN.'],
     ['limits', { maxDepth: 0 }, 'limits.maxDepth: expected a whole number of at least 1; got 0.'],
@@ -71,8 +93,37 @@ describe('options', () => {
     [1, 1],
     [90.9, 90],
     ['45', 45],
+    ['45.9', 45],
   ])('take expires %j for %j seconds', (expires, seconds) => {
     expect(resolve({ expires })['expires']).toBe(seconds);
+  });
+});
+
+describe('a backend', () => {
+  const create = (...args: unknown[]): RedisBackend => Reflect.construct(RedisBackend, args) as RedisBackend;
+
+  it.each([
+    ['no app', [null], 'app: expected an object, {} will do; got null.'],
+    ['a URL for an app', ['redis://h'], 'app: expected an object, {} will do; got "redis://h".'],
+    ['null for options', [{}, null], 'options: expected an object; got null.'],
+    ['a URL for options', [{}, 'redis://h'], 'options: expected an object; got "redis://h".'],
+    ['a bad name in memory', [{}, { url: 'memory://', connectionName: 'my api' }], 'connectionName: expected 1 to 200'],
+  ])('refuses %s', (_title, args, message) => {
+    expect(() => create(...args)).toThrow(ImproperlyConfigured);
+    expect(() => create(...args)).toThrow(message);
+  });
+
+  it('refuses a client together with a url, unless that is of app.conf', () => {
+    const client = { options: {}, duplicate: () => undefined };
+    expect(() => resolve({ client, url: 'redis://h' })).toThrow('client: expected a client or a url; got both.');
+    expect(resolve({ client }, { resultBackend: 'redis://h' })).toMatchObject({ client });
+  });
+
+  it('takes a retryPolicy without end', () => {
+    expect(resolve({ retryPolicy: { maxRetries: Infinity } })).toMatchObject({
+      retryPolicy: { maxRetries: Infinity, intervalStart: 0, intervalStep: 1, intervalMax: 1 },
+    });
+    expect(resolve({ retryPolicy: { maxRetries: undefined } })).toMatchObject({ retryPolicy: { maxRetries: 20 } });
   });
 });
 
@@ -104,6 +155,21 @@ describe('settings of app.conf', () => {
       { retryPolicy: { maxRetries: 3, intervalStart: 2 } },
       { retryPolicy: { maxRetries: 3, intervalStart: 2, intervalStep: 1, intervalMax: 1 } },
     ],
+    [
+      'resultBackendTransportOptions',
+      { retry_policy: { max_retries: null } },
+      { retryPolicy: { maxRetries: Infinity } },
+    ],
+    ['resultBackend', 'redis', { url: undefined }],
+    ['redisBackendUseSsl', true, { connectionDefaults: { tls: {} } }],
+    ['redisBackendUseSsl', {}, { connectionDefaults: { tls: {} } }],
+    ['redisBackendUseSsl', { sslCertReqs: 'none' }, { connectionDefaults: { tls: { ssl_cert_reqs: 'none' } } }],
+    [
+      'redisBackendUseSsl',
+      { ssl_ca_certs: '/ca.pem', ssl_check_hostname: false },
+      { connectionDefaults: { tls: { ssl_ca_certs: '/ca.pem', ssl_check_hostname: 'false' } } },
+    ],
+    ['redisBackendUseSsl', false, { connectionDefaults: {} }],
   ])('%s: %j is honoured, in camelCase and in snake_case', (name, value, expected) => {
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     expect(resolve({}, { [name]: value })).toMatchObject(expected);
@@ -115,6 +181,23 @@ describe('settings of app.conf', () => {
     const options = { expires: null, serializer: 'json', maxCachedResults: 7, extended: false };
     expect(resolve(options, conf)).toMatchObject(options);
     expect(resolve({ expires: undefined }, conf)).toMatchObject({ expires: 60 });
+  });
+
+  it.each([
+    ['CELERY_RESULT_BACKEND', 'app.conf.CELERY_RESULT_BACKEND: expected the name resultBackend.'],
+    ['CELERY_RESULT_SERIALIZER', 'app.conf.CELERY_RESULT_SERIALIZER: expected the name resultSerializer.'],
+    ['CELERY_TASK_RESULT_EXPIRES', 'app.conf.CELERY_TASK_RESULT_EXPIRES: expected the name resultExpires.'],
+    ['CELERY_REDIS_HOST', 'app.conf.CELERY_REDIS_HOST: expected the name redisHost.'],
+  ])('are refused by their old name %s', (name, message) => {
+    expect(() => resolve({}, { [name]: 'x' })).toThrow(message);
+  });
+
+  it.each([
+    [{ ssl_ciphers: 'x' }, 'redisBackendUseSsl: expected true or some of ssl_cert_reqs, '],
+    [{ ssl_cert_reqs: 0 }, 'redisBackendUseSsl.ssl_cert_reqs: expected a string; got a value of type number.'],
+    ['yes', 'app.conf.redisBackendUseSsl: expected an object; got a value of type string.'],
+  ])('redisBackendUseSsl of %j is refused', (value, message) => {
+    expect(() => resolve({}, { redisBackendUseSsl: value })).toThrow(message);
   });
 
   it('are checked like options', () => {

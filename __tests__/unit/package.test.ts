@@ -58,24 +58,28 @@ describe('the built package', () => {
     ['ESM under nodenext', 'module', 'nodenext', 'nodenext'],
     ['CommonJS under nodenext', 'commonjs', 'nodenext', 'nodenext'],
     ['a bundler', 'module', 'esnext', 'bundler'],
-  ])('has types for %s', (_, type, module, moduleResolution) => {
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
-    writeFileSync(
-      join(folder, 'use.ts'),
-      `import { RedisBackend, type TaskMeta } from 'celery-redis-backend';
+  ])(
+    'has types for %s',
+    (_, type, module, moduleResolution) => {
+      writeFileSync(join(folder, 'package.json'), JSON.stringify({ type }));
+      writeFileSync(
+        join(folder, 'use.ts'),
+        `import { RedisBackend, type TaskMeta } from 'celery-redis-backend';
        export async function total(id: string): Promise<number> {
          const backend = new RedisBackend({}, { url: 'memory://' });
          const meta: TaskMeta = await backend.getTaskMeta(id);
          const value: number = await backend.waitFor<number>(id, { timeout: 1 });
          return meta.status === 'SUCCESS' ? value : 0;
        }`,
-    );
-    const options = { module, moduleResolution, target: 'es2022', strict: true, noEmit: true, types: ['node'] };
-    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['use.ts'] }));
-    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
-    expect(() => execFileSync(process.execPath, [tsc, '-p', '.'], { cwd: folder, stdio: 'pipe' })).not.toThrow();
-    rmSync(join(folder, 'package.json'));
-  });
+      );
+      const options = { module, moduleResolution, target: 'es2022', strict: true, noEmit: true, types: ['node'] };
+      writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: options, files: ['use.ts'] }));
+      const tsc = join(folder, 'node_modules/typescript/bin/tsc');
+      expect(() => execFileSync(process.execPath, [tsc, '-p', '.'], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+      rmSync(join(folder, 'package.json'));
+    },
+    240_000,
+  );
 
   it("is no trouble in a consumer's CommonJS jest that stays with json; superjson says what it needs there", () => {
     writeFileSync(

@@ -17,5 +17,11 @@ export const settings: Settings = {
   resultBackend: process.env['CELERY_RESULT_BACKEND'] ?? 'redis://localhost:6379/0',
   pythonQueue: process.env['CELERY_TASK_QUEUE'] ?? 'celery',
   typescriptQueue: process.env['TYPESCRIPT_TASK_QUEUE'] ?? 'typescript',
-  resultTimeout: Number(process.env['RESULT_TIMEOUT'] ?? '30'),
+  resultTimeout: seconds('RESULT_TIMEOUT', process.env['RESULT_TIMEOUT'] ?? '30'),
 };
+
+function seconds(name: string, text: string): number {
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (value >= 0) return value;
+  throw new Error(`${name}: expected seconds, 0 or more; got ${JSON.stringify(text)}.`);
+}

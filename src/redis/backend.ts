@@ -2,8 +2,9 @@
 import type { CeleryApp } from '../arguments.ts';
 import { BaseBackend } from '../backend.ts';
 import type { Warnings } from '../diagnostics.ts';
+import { ImproperlyConfigured } from '../errors.ts';
 import { createMemoryDriver } from '../memory/driver.ts';
-import { type BackendOptions, type ResolvedOptions, resolveOptions } from '../options.ts';
+import { type BackendOptions, type ResolvedOptions, resolveOptions, show } from '../options.ts';
 import type { Driver } from '../ports.ts';
 import { createRedisDriver } from './driver.ts';
 
@@ -26,9 +27,15 @@ export class RedisBackend extends BaseBackend {
    * @throws ImproperlyConfigured, SecurityError, ContentDisallowed
    */
   constructor(app: CeleryApp, options: BackendOptions = {}) {
-    const resolved = resolveOptions(options, app.conf);
+    const resolved = resolveOptions(options, confOf(app));
     super(app, resolved, (warnings) => openDriver(resolved, warnings));
   }
+}
+
+/** @throws ImproperlyConfigured for an app that is no object, such as a URL in its place */
+function confOf(app: unknown): unknown {
+  if (typeof app === 'object' && app !== null) return 'conf' in app ? app.conf : undefined;
+  throw new ImproperlyConfigured(`app: expected an object, {} will do; got ${show(app)}.`);
 }
 
 function openDriver(options: ResolvedOptions, warnings: Warnings): Driver {

@@ -5,6 +5,8 @@
 
 /** The socket below a client. */
 export interface RedisStream {
+  /** False from the moment that it breaks, before any event says so. */
+  readonly writable: boolean;
   readonly bytesRead: number;
   readonly writableLength: number;
   destroy(error?: Error): unknown;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { ImproperlyConfigured } from '../errors.ts';
 import type { FixedOptions, GivenClient, RedisClient } from './client.ts';
-import { addressOf, formatUrl } from './options.ts';
+import { addressOf, checkConnectionName, formatUrl } from './options.ts';
 import type { RedisTarget, RedisTls } from './options.ts';
 
 /** The two connections of a driver. */
@@ -34,7 +34,7 @@ export interface ClientFactoryOptions {
 export function clientsOf(target: RedisTarget, url: string | undefined, options: ClientFactoryOptions): ClientFactory {
   const { host, port, path, db, username, password } = target;
   const name = options.connectionName ?? target.clientName;
-  checkName(name);
+  checkConnectionName(name);
   const server = {
     ...(path === undefined ? { host: host ?? 'localhost', port: port ?? 6379 } : { path }),
     db,
@@ -57,7 +57,7 @@ export function clientsOf(target: RedisTarget, url: string | undefined, options:
 export function clientsLike(given: GivenClient, options: ClientFactoryOptions): ClientFactory {
   checkGiven(given);
   const name = options.connectionName ?? given.options.connectionName ?? undefined;
-  checkName(name);
+  checkConnectionName(name);
   const target = targetOf(given);
   return {
     address: addressOf(target),
@@ -125,13 +125,6 @@ function readPem(file: string, name: string): Buffer {
     return readFileSync(file);
   } catch (error) {
     throw new ImproperlyConfigured(`${name}: cannot read ${file}.`, { cause: error });
-  }
-}
-
-/** CLIENT SETNAME takes printable ASCII without spaces. */
-function checkName(name: string | undefined): void {
-  if (name !== undefined && !/^[!-~]{1,200}$/.test(name)) {
-    throw new ImproperlyConfigured('connectionName: expected 1 to 200 printable ASCII characters without spaces.');
   }
 }
 

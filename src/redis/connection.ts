@@ -30,6 +30,8 @@ export interface Call<T> {
   readonly what: string;
   /** Bytes that it sends. @default 0 */
   readonly bytes?: number;
+  /** How long it may take, from its acceptance. @default that of the connection */
+  readonly timeoutMs?: number;
   /** Whether it has no deadline once it is sent, and is not waited for by `close`. @default false */
   readonly patient?: boolean;
   readonly send: (client: RedisClient) => Promise<T>;
@@ -47,6 +49,8 @@ interface Waiter {
   readonly timer: Timer;
 }
 
+/** What to check while there is no error to tell of. */
+const NO_ANSWER = 'no answer yet; check the address, and that both sides or neither use TLS';
 /** How long a refused login stands before a call may try it again. */
 const REFUSED_FOR_MS = 3000;
 
@@ -111,7 +115,7 @@ export class Connection {
 
   /** The error of a call that cannot be made because Redis is out of reach. */
   outage(): BackendError {
-    const reason = this.#cause ? advice(this.#cause) : 'no answer yet';
+    const reason = this.#cause ? advice(this.#cause) : NO_ANSWER;
     return unavailable(`Redis at ${this.#options.address} is out of reach (${reason}).`, this.#cause);
   }
 
@@ -123,7 +127,8 @@ export class Connection {
    * @throws BackendClosedError
    */
   whenReady(timeoutMs: number = this.#options.timeoutMs): Promise<RedisClient> {
-    if (this.#state === 'ready' && this.#link) return Promise.resolve(this.#link.client);
+    // A socket that broke is still called ready until its events say otherwise.
+    if (this.#state === 'ready' && this.#link?.client.stream.writable) return Promise.resolve(this.#link.client);
     if (this.#state === 'closed') return Promise.reject(new BackendClosedError());
     if (this.#state === 'refused' && this.#options.clock.now() < this.#refusedAtMs + REFUSED_FOR_MS) {
       return Promise.reject(this.#refusal());
@@ -140,15 +145,15 @@ export class Connection {
   }
 
   /**
-   * Makes one call: waits for the connection, sends, and bounds the whole by the connection's timeout, with a second
-   * more for each MiB that moves.
+   * Makes one call: waits for the connection, sends, and bounds the whole by its timeout, with a second more for each
+   * MiB that moves.
    *
    * @throws BackendError `CELERY_BACKEND_UNAVAILABLE` without an answer, `CELERY_BACKEND_REFUSED` when it is an error
    * @throws BackendClosedError
    */
   async run<T>(call: Call<T>): Promise<T> {
     const acceptedMs = this.#options.clock.now();
-    const answer = this.whenReady().then((client) => this.#send(client, call, acceptedMs));
+    const answer = this.whenReady(call.timeoutMs).then((client) => this.#send(client, call, acceptedMs));
     if (!call.patient) this.#inFlight.add(answer);
     try {
       return await answer;
@@ -173,7 +178,8 @@ export class Connection {
   }
 
   async #send<T>(client: RedisClient, call: Call<T>, acceptedMs: number): Promise<T> {
-    const { clock, timeoutMs, address } = this.#options;
+    const { clock, address } = this.#options;
+    const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs;
     if (call.patient) return call.send(client);
     return withDeadline(client.stream, async () => call.send(client), {
       clock,

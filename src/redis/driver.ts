@@ -1,7 +1,7 @@
 /** Puts the parts together: two connections, the store on one, the subscriber on the other. */
 import type { Clock } from '../clock.ts';
 import type { Warnings } from '../diagnostics.ts';
-import { ImproperlyConfigured } from '../errors.ts';
+import { BackendError, ImproperlyConfigured } from '../errors.ts';
 import type { Driver } from '../ports.ts';
 import type { GivenClient } from './client.ts';
 import { clientsLike, clientsOf } from './connect.ts';
@@ -72,10 +72,19 @@ export class RedisDriver implements Driver {
     }
   }
 
-  /** Connects the command connection. Command: PING. @param timeout - seconds */
+  /** Connects the command connection, anew where the link breaks meanwhile. Command: PING. @param timeout - seconds */
   async connect(timeout: number): Promise<void> {
-    await this.#commands.whenReady(timeout * 1000);
-    await this.ping();
+    const deadlineMs = this.#clock.now() + timeout * 1000;
+    for (;;) {
+      const timeoutMs = deadlineMs - this.#clock.now();
+      try {
+        await this.#commands.run({ what: 'PING', timeoutMs, send: (client) => client.ping() });
+        return;
+      } catch (error) {
+        const broke = error instanceof BackendError && error.code === 'CELERY_BACKEND_UNAVAILABLE';
+        if (!broke || this.#clock.now() >= deadlineMs) throw error;
+      }
+    }
   }
 
   /** Milliseconds of a round trip. Command: PING. */

@@ -96,8 +96,12 @@ const ADVICE_BY_REPLY: readonly (readonly [RegExp, string])[] = [
   [/DENIED/, 'protected mode: set a password, or protected-mode no'],
 ];
 
+/** What the parsers of ioredis 5 and 6 say of bytes that are no reply. */
+const NO_REPLY = /^(Protocol error, got|Unknown RESP type) /;
+
 /** What to check, in a few words. */
 export function advice(error: Error): string {
+  if (NO_REPLY.test(error.message)) return 'what answers there is not Redis; check host and port';
   const code = systemCode(error);
   const known = code === undefined ? undefined : ADVICE_BY_CODE[code];
   if (known !== undefined) return `${code ?? ''}: ${known}`;

@@ -110,7 +110,8 @@ export class Link {
   #onError(error: Error): void {
     // What ended it is known; more errors follow from that.
     if (this.#state !== 'trying' && this.#state !== 'up') return;
-    this.#cause = sanitise(error);
+    // The first error tells why; those after it tell what followed from it.
+    this.#cause ??= sanitise(error);
     // The handshake goes on after a refused SELECT, in the wrong database; and after any error on a link that is up,
     // replies may no longer match their commands.
     if (this.#state === 'up' || isReply(error)) this.drop(this.#cause);
@@ -134,6 +135,7 @@ export class Link {
   #onReady(): void {
     if (this.#state !== 'trying') return;
     this.#state = 'up';
+    this.#cause = undefined;
     this.#watchdog?.answered();
     const attempt = this.#attempt;
     this.#attempt = 0;

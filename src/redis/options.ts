@@ -15,6 +15,8 @@ export interface RedisDefaults {
   readonly db?: number | undefined;
   readonly username?: string | undefined;
   readonly password?: string | undefined;
+  /** Given for TLS, with a URL of `redis://` as well: options as in the query of `rediss://`, which wins. */
+  readonly tls?: Readonly<Record<string, string>> | undefined;
 }
 
 /** How the server's certificate is checked, and what is shown to it. Files are PEM. */
@@ -65,7 +67,14 @@ const IGNORED = new Set([
   'health_check_interval',
   'protocol',
 ]);
-const TLS_OPTIONS = new Set(['ssl_cert_reqs', 'ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile', 'ssl_check_hostname']);
+/** What can be said of TLS, in a URL or in `redisBackendUseSsl`. */
+export const TLS_OPTIONS: ReadonlySet<string> = new Set([
+  'ssl_cert_reqs',
+  'ssl_ca_certs',
+  'ssl_certfile',
+  'ssl_keyfile',
+  'ssl_check_hostname',
+]);
 const OPTIONS = new Set(['db', 'username', 'password', 'client_name']);
 const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
 
@@ -93,7 +102,7 @@ export function parseRedisUrl(url: string | undefined, defaults: RedisDefaults =
     port: port ?? defaults.port ?? 6379,
     path: undefined,
     db: parseDb(query.get('db') ?? unquote(path), authority + path),
-    tls: kind === 'tls' ? parseTls(query) : undefined,
+    tls: kind === 'tls' || defaults.tls ? parseTls({ ...defaults.tls, ...Object.fromEntries(query) }) : undefined,
   };
 }
 
@@ -131,14 +140,16 @@ export function addressOf(target: Pick<RedisTarget, 'host' | 'port' | 'path'>): 
 
 function withDefaults(defaults: RedisDefaults): Omit<RedisTarget, 'db'> {
   const { host = 'localhost', port = 6379, username, password } = defaults;
-  return { scheme: 'redis', host, port, path: undefined, username, password, tls: undefined, clientName: undefined };
+  const tls = defaults.tls && parseTls(defaults.tls);
+  const scheme = tls ? 'rediss' : 'redis';
+  return { scheme, host, port, path: undefined, username, password, tls, clientName: undefined };
 }
 
 function schemeKind(scheme: string): 'tcp' | 'tls' | 'socket' {
   const kind = SCHEMES[scheme];
   if (kind !== undefined) return kind;
   if (LATER.has(scheme)) throw new ImproperlyConfigured(`url: ${scheme}:// is not supported yet.`);
-  const known = Object.keys(SCHEMES).map((name) => `${name}://`);
+  const known = [...Object.keys(SCHEMES), 'memory'].map((name) => `${name}://`);
   throw new ImproperlyConfigured(`url: expected it to start with one of ${known.join(', ')} (in lower case).`);
 }
 
@@ -178,6 +189,16 @@ function parseHost(text: string): { host: string | undefined; port: number | und
   return { host: host === '' ? undefined : host, port: Number(port) || undefined };
 }
 
+/**
+ * The user's own part of the names in CLIENT LIST: CLIENT SETNAME takes printable ASCII without spaces.
+ *
+ * @throws ImproperlyConfigured
+ */
+export function checkConnectionName(name: string | undefined): string | undefined {
+  if (name === undefined || (typeof name === 'string' && /^[!-~]{1,200}$/.test(name))) return name;
+  throw new ImproperlyConfigured('connectionName: expected 1 to 200 printable ASCII characters without spaces.');
+}
+
 function fail(part: 'host' | 'port'): never {
   const expected = part === 'port' ? 'a port from 1 to 65535' : 'host or host:port, an IPv6 address in [brackets]';
   throw new ImproperlyConfigured(`url: the ${part} is wrong: expected ${expected}. ${PERCENT_HINT}`);
@@ -208,6 +229,7 @@ function parseSocket(
   if (host !== '' || path.length < 2) {
     throw new ImproperlyConfigured('url: expected redis+socket:/// followed by the path of the socket.');
   }
+  if (defaults.tls) throw new ImproperlyConfigured('redisBackendUseSsl: there is no TLS on redis+socket://.');
   const db = query.get('db') ?? query.get('virtual_host');
   return {
     host: undefined,
@@ -218,16 +240,16 @@ function parseSocket(
   };
 }
 
-function parseTls(query: ReadonlyMap<string, string>): RedisTls {
-  const requirement = query.get('ssl_cert_reqs') ?? 'required';
+function parseTls(options: Readonly<Record<string, string>>): RedisTls {
+  const requirement = options['ssl_cert_reqs'] ?? 'required';
   if (!/^(CERT_(REQUIRED|OPTIONAL|NONE)|required|optional|none)$/.test(requirement)) {
-    throw new ImproperlyConfigured('url: ssl_cert_reqs: expected required, optional or none.');
+    throw new ImproperlyConfigured('ssl_cert_reqs: expected required, optional or none.');
   }
   const verify = !/none$/i.test(requirement);
-  const [caFile, certFile, keyFile] = ['ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile'].map((name) => query.get(name));
+  const { ssl_ca_certs: caFile, ssl_certfile: certFile, ssl_keyfile: keyFile } = options;
   return {
     verify,
-    checkHostname: verify && !/^(0|f|false|n|no)$/i.test(query.get('ssl_check_hostname') ?? ''),
+    checkHostname: verify && !/^(0|f|false|n|no)$/i.test(options['ssl_check_hostname'] ?? ''),
     ...(caFile === undefined ? {} : { caFile }),
     ...(certFile === undefined ? {} : { certFile }),
     ...(keyFile === undefined ? {} : { keyFile }),

@@ -12,7 +12,7 @@ const failure = failureOf<BackendError>;
 
 /** The events and methods of an ioredis client that a connection uses for its life. */
 class FakeClient extends EventEmitter {
-  readonly stream = { bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
+  readonly stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
   attempts = 0;
   disconnects = 0;
 
@@ -179,6 +179,48 @@ describe('a connection', () => {
     client.succeed();
     await expect(call).resolves.toMatchObject({ code: 'CELERY_BACKEND_UNAVAILABLE' });
     await connection.close();
+  });
+
+  it('makes a call wait while its socket is broken and no event has said so yet', async () => {
+    const { clock, client, connection } = open();
+    const ready = connection.whenReady(1000);
+    client.succeed();
+    await ready;
+    client.stream.writable = false;
+    let sent = 0;
+    const call = connection.run({ what: 'GET key', send: () => Promise.resolve((sent += 1)) });
+    await settle();
+    expect([connection.state, sent]).toEqual(['ready', 0]);
+    client.emit('end');
+    await clock.advance(100);
+    client.stream.writable = true;
+    client.succeed();
+    await expect(call).resolves.toBe(1);
+    await connection.close();
+  });
+
+  it('bounds a call by its own timeout, and hints at TLS while nothing tells of an error', async () => {
+    const { clock, connection } = open();
+    const call = failure(connection.run({ what: 'PING', timeoutMs: 20_000, send: () => Promise.resolve() }));
+    await clock.advance(19_999);
+    expect(clock.timers).toBe(1);
+    await clock.advance(1);
+    expect((await call).message).toBe(
+      'Redis at here:1 is out of reach (no answer yet; check the address, and that both sides or neither use TLS).',
+    );
+    await connection.close();
+  });
+
+  it('tells the first error of an attempt, not what followed from it', async () => {
+    const { client, connection } = open();
+    const call = failure(connection.whenReady(1000));
+    client.emit('error', new Error('Protocol error, got "H" as reply type byte'));
+    client.fail('Connection is closed.');
+    await connection.close();
+    await call;
+    expect(connection.outage().message).toBe(
+      'Redis at here:1 is out of reach (what answers there is not Redis; check host and port).',
+    );
   });
 
   it('warns of each outage, with what to check', async () => {

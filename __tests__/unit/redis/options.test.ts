@@ -105,7 +105,7 @@ describe('a Redis URL', () => {
     ['redis://h?db=x', /^url: the database/],
     ['redis://h?nonsense=SECRET', /^url: unknown option "nonsense" in the query/],
     ['redis://h?ssl_cert_reqs=none', /^url: ssl_cert_reqs needs rediss:\/\//],
-    ['rediss://h?ssl_cert_reqs=maybe', /^url: ssl_cert_reqs: expected required, optional or none/],
+    ['rediss://h?ssl_cert_reqs=maybe', /^ssl_cert_reqs: expected required, optional or none/],
     ['redis+socket://host/path', /^url: expected redis\+socket:\/\/\/ followed by the path/],
     ['redis+socket://', /^url: expected redis\+socket:\/\/\/ followed by the path/],
     ['redis://a;redis://b', /^url: the database/],

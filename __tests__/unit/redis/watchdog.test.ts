@@ -4,6 +4,7 @@ import { MIB, Watchdog } from '../../../src/redis/watchdog.ts';
 import { VirtualClock, settle } from '../../support/virtual-clock.ts';
 
 class FakeStream {
+  readonly writable = true;
   bytesRead = 0;
   writableLength = 0;
   destroyed = false;
