@@ -23,7 +23,7 @@ export interface BackendOptions {
    * closed.
    */
   readonly client?: GivenClient | undefined;
-  /** `'json'`, `'superjson'`, a registered name, or a serializer. @default 'json' */
+  /** `'json'`, `'superjson'`, `'yaml'`, `'msgpack'`, a registered name, or a serializer. @default 'json' */
   readonly serializer?: string | Serializer | undefined;
   /** Names or content types of the serializers that may be used. @default the serializer's own */
   readonly acceptContent?: readonly string[] | undefined;

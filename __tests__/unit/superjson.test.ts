@@ -198,6 +198,11 @@ describe('serializers by name', () => {
   it('are found by name and taken as they are', () => {
     expect(resolveSerializer('json').name).toBe('json');
     expect(resolveSerializer('superjson').name).toBe('superjson');
+    expect(resolveSerializer('yaml')).toMatchObject({ name: 'yaml', contentType: 'application/x-yaml' });
+    expect(resolveSerializer('msgpack')).toMatchObject({ name: 'msgpack', contentType: 'application/x-msgpack' });
+    expect(resolveSerializer('application/x-yaml').name).toBe('yaml');
+    expect(resolveSerializer('application/x-msgpack').name).toBe('msgpack');
+    expect(resolveSerializer('application/json').name).toBe('json');
     const own = createJsonSerializer();
     expect(resolveSerializer(own)).toBe(own);
   });
@@ -216,6 +221,13 @@ describe('serializers by name', () => {
 
   it('are refused when they are not accepted', () => {
     expect(resolveSerializer('json', ['application/json']).name).toBe('json');
+    for (const name of ['yaml', 'msgpack']) {
+      expect(resolveSerializer(name).name).toBe(name);
+      expect(resolveSerializer(name, [name]).name).toBe(name);
+      expect(resolveSerializer(name, ['json', `application/x-${name}`]).name).toBe(name);
+      expect(() => resolveSerializer(name, ['json'])).toThrow(ContentDisallowed);
+    }
+    expect(() => resolveSerializer('json', ['yaml', 'msgpack'])).toThrow(ContentDisallowed);
     expect(resolveSerializer('superjson', ['json']).name).toBe('superjson');
     expect(() => resolveSerializer('json', ['yaml', 'pickle'])).toThrow(ContentDisallowed);
     expect(() => resolveSerializer('json', [])).toThrow(/none/);

@@ -8,7 +8,9 @@ import type { Serializer } from '../ports.ts';
 import { describe } from './excerpt.ts';
 import type { JsonLimits } from './json.ts';
 import { createJsonSerializer } from './json.ts';
+import { createMsgpackSerializer } from './msgpack.ts';
 import { createSuperJsonSerializer } from './superjson.ts';
+import { createYamlSerializer } from './yaml.ts';
 
 /** Makes the serializer of one backend. */
 export type SerializerFactory = (limits: Partial<JsonLimits>) => Serializer;
@@ -16,6 +18,8 @@ export type SerializerFactory = (limits: Partial<JsonLimits>) => Serializer;
 const factories = new Map<string, SerializerFactory>([
   ['json', (limits) => createJsonSerializer({ limits })],
   ['superjson', (limits) => createSuperJsonSerializer({ limits })],
+  ['yaml', (limits) => createYamlSerializer({ limits })],
+  ['msgpack', (limits) => createMsgpackSerializer({ limits })],
 ]);
 
 const PICKLE: ReadonlySet<string> = new Set(['pickle', 'application/x-python-serialize']);
@@ -59,10 +63,15 @@ export function resolveSerializer(
 
 function byName(name: string, limits: Partial<JsonLimits>): Serializer {
   refusePickle(name);
-  const factory = factories.get(name);
+  const factory = factories.get(name) ?? byContentType(name);
   if (factory) return factory(limits);
   const known = [...factories.keys()].map((key) => `'${key}'`).join(', ');
   throw new ImproperlyConfigured(`serializer: expected one of ${known}, or a Serializer; got ${describe(name)}.`);
+}
+
+/** The first serializer of a content type: `application/json` is json, not superjson. */
+function byContentType(contentType: string): SerializerFactory | undefined {
+  return [...factories.values()].find((factory) => factory({}).contentType === contentType);
 }
 
 /** A name stands for its content type, as in Celery: `'json'` accepts all that is application/json. */

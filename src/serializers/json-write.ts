@@ -7,10 +7,11 @@
 import { isUtf8 } from 'node:buffer';
 import { types as is } from 'node:util';
 
-import { EncodeError, InvalidArgumentError } from '../errors.ts';
-import { describe, excerpt, readable } from './excerpt.ts';
+import { describe } from './excerpt.ts';
 import { formatDatetime } from './iso.ts';
-import { GrowingText, isTooLong, quote } from './json-text.ts';
+import { GrowingText, quote } from './json-text.ts';
+import { hasToJson, isPlain, refusal, tagOf } from './shape.ts';
+import { Trail } from './trail.ts';
 import type { TypeEncoder, TypeRegistry } from './types.ts';
 
 /** Bounds of a written text. */
@@ -29,15 +30,8 @@ export function writeJson(value: unknown, limits: WriteLimits, types: TypeRegist
   try {
     return writer.write(value, '');
   } catch (error) {
-    throw error instanceof EncodeError ? error : writer.failure(reasonOf(error), error);
+    throw writer.trail.failureOf(error);
   }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof InvalidArgumentError) return error.message;
-  const message = readable(error instanceof Error ? error.message : error, 200);
-  if (error instanceof RangeError && message.includes('call stack')) return 'nested too deeply';
-  return isTooLong(error) ? 'the text becomes too long' : `reading it failed: ${message}`;
 }
 
 /** A number as Python's `repr` writes it: a safe integer as an int, everything else as a float. */
@@ -49,26 +43,16 @@ export function pythonNumber(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-/** One run. The path and the ancestors are kept as it goes, for messages and cycles. */
+/** One run. */
 class JsonWriter {
+  readonly trail: Trail;
   readonly #limits: WriteLimits;
   readonly #types: TypeRegistry;
-  readonly #path: (string | number)[] = [];
-  readonly #ancestors: object[] = [];
-  #depth = 0;
 
   constructor(limits: WriteLimits, types: TypeRegistry) {
+    this.trail = new Trail(limits.maxDepth);
     this.#limits = limits;
     this.#types = types;
-  }
-
-  failure(reason: string, cause?: unknown): EncodeError {
-    const steps = this.#path.slice(0, this.#depth).map(step);
-    const path = steps.length > 20 ? [...steps.slice(0, 10), ' ... ', ...steps.slice(-10)] : steps;
-    return new EncodeError(
-      `Cannot encode $${path.join('')}: ${reason.replace(/\.$/, '')}.`,
-      cause === undefined ? {} : { cause },
-    );
   }
 
   write(value: unknown, key: string | number): string {
@@ -86,7 +70,7 @@ class JsonWriter {
       case 'bigint':
         return this.#integer(value);
       default:
-        throw this.failure(`a ${typeof value} has no JSON form`);
+        throw this.trail.failure(`a ${typeof value} has no JSON form`);
     }
   }
 
@@ -94,7 +78,7 @@ class JsonWriter {
     const text = value.toString();
     const digits = value < 0n ? text.length - 1 : text.length;
     if (digits > this.#limits.maxDigits) {
-      throw this.failure(`an integer of ${digits} digits, more than ${this.#limits.maxDigits}`);
+      throw this.trail.failure(`an integer of ${digits} digits, more than ${this.#limits.maxDigits}`);
     }
     return text;
   }
@@ -111,10 +95,10 @@ class JsonWriter {
 
   #registered(value: object, encoder: TypeEncoder): string {
     const encoded = encoder.encode(value);
-    const place = this.#enter(value);
-    this.#path[place] = '__value__';
+    const place = this.trail.enter(value);
+    this.trail.step(place, '__value__');
     const text = this.write(encoded, '__value__');
-    this.#depth = place;
+    this.trail.leave(place);
     return encoder.marker === null ? text : envelope(encoder.marker, text);
   }
 
@@ -126,20 +110,20 @@ class JsonWriter {
     if (is.isSet(value)) return this.#array(value, [...value]);
     if (is.isDate(value)) return envelope('datetime', quote(formatDatetime(value)));
     if (is.isBoxedPrimitive(value)) return this.write(value.valueOf(), '');
-    const tag = Object.prototype.toString.call(value).slice(8, -1);
-    if (tag !== 'Object') throw this.failure(refusal(tag));
+    const tag = tagOf(value);
+    if (tag !== 'Object') throw this.trail.failure(refusal(tag, 'JSON'));
     return this.#members(value, Object.keys(value));
   }
 
   #array(owner: object, items: readonly unknown[]): string {
-    const place = this.#enter(owner);
+    const place = this.trail.enter(owner);
     const text = new GrowingText('[');
     for (let i = 0; i < items.length; i++) {
-      this.#path[place] = i;
+      this.trail.step(place, i);
       const item = this.write(items[i], i);
       text.add(i === 0 ? item : `, ${item}`);
     }
-    this.#depth = place;
+    this.trail.leave(place);
     return `${text.toString()}]`;
   }
 
@@ -149,20 +133,20 @@ class JsonWriter {
       if (typeof key === 'number') return pythonNumber(key);
       if (typeof key === 'bigint') return this.#integer(key);
       if (typeof key === 'boolean' || key === null) return String(key);
-      throw this.failure(`a Map key must be a string, number, bigint, boolean or null; got ${describe(key)}`);
+      throw this.trail.failure(`a Map key must be a string, number, bigint, boolean or null; got ${describe(key)}`);
     });
     return this.#members(map, keys, [...map.values()]);
   }
 
   /** @param values - the values of `keys`; by default the owner's own properties, each read when its turn comes */
   #members(owner: object, keys: readonly string[], values?: readonly unknown[]): string {
-    const place = this.#enter(owner);
+    const place = this.trail.enter(owner);
     const text = new GrowingText('{');
     let count = 0;
     let marks = 0;
     let next = 0;
     for (const key of keys) {
-      this.#path[place] = key;
+      this.trail.step(place, key);
       const value = values ? values[next++] : (owner as Record<string, unknown>)[key];
       if (value === undefined) continue;
       if (key === '__type__' || key === '__value__') marks += 1;
@@ -170,51 +154,14 @@ class JsonWriter {
       text.add(count === 0 ? member : `, ${member}`);
       count += 1;
     }
-    this.#depth = place;
-    if (marks === 2 && count === 2) throw this.failure(LOOKALIKE);
+    this.trail.leave(place);
+    if (marks === 2 && count === 2) throw this.trail.failure(LOOKALIKE);
     return `${text.toString()}}`;
-  }
-
-  /** Goes down into an object; returns the place of its members' keys in the path. */
-  #enter(owner: object): number {
-    const depth = this.#depth;
-    for (let i = 0; i < depth; i++) {
-      if (this.#ancestors[i] === owner)
-        throw this.failure(`circular: it is $${this.#path.slice(0, i).map(step).join('')} again`);
-    }
-    if (depth >= this.#limits.maxDepth) throw this.failure(`nested deeper than ${this.#limits.maxDepth}`);
-    this.#ancestors[depth] = owner;
-    this.#depth = depth + 1;
-    return depth;
   }
 }
 
 const LOOKALIKE =
   'an object with exactly the keys __type__ and __value__ would be read as a typed value; add a key, or register its class with registerType()';
-
-const ADVICE: Readonly<Record<string, string>> = {
-  Error: 'an Error is not a value: return its message, or fail the task with it',
-  Promise: 'a Promise has no JSON form: await it',
-  RegExp: 'a RegExp has no JSON form: use its source',
-  ArrayBuffer: 'an ArrayBuffer has no JSON form: wrap it in a Uint8Array',
-};
-
-function refusal(tag: string): string {
-  return (
-    ADVICE[tag] ??
-    `a ${tag} has no JSON form: convert it, give it a toJSON(), or register its class with registerType()`
-  );
-}
-
-/** Not so for a Date or a Buffer, whose types are kept. */
-function hasToJson(value: object): value is { toJSON(key: string): unknown } {
-  return 'toJSON' in value && typeof value.toJSON === 'function' && !is.isDate(value) && !is.isUint8Array(value);
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === Array.prototype || prototype === null;
-}
 
 function envelope(marker: string, text: string): string {
   return `{"__type__": ${quote(marker)}, "__value__": ${text}}`;
@@ -225,9 +172,4 @@ function bytesEnvelope(bytes: Uint8Array): string {
   return isUtf8(buffer)
     ? envelope('bytes', quote(buffer.toString('utf8')))
     : envelope('base64', `"${buffer.toString('base64')}"`);
-}
-
-function step(key: string | number): string {
-  if (typeof key === 'number') return `[${key}]`;
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key.slice(0, 100)}` : `[${excerpt(key)}]`;
 }
