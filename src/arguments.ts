@@ -21,16 +21,20 @@ export interface StoreOptions {
   readonly request?: TaskRequest | undefined;
 }
 
-/** What {@link BaseBackend.waitFor} takes. */
-export interface WaitOptions {
+/** What a wait for a meta takes. */
+export interface MetaWaitOptions {
   /** Seconds; undefined, null or Infinity = no limit; 0 = one read, no subscription, then TimeoutError. */
   readonly timeout?: number | null | undefined;
-  /** Whether a failed task throws its error. With false the error is returned. @default true */
-  readonly propagate?: boolean | undefined;
   /** Ends the wait with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Is shown every state that is seen, the ready one included. What it throws ends the wait. */
   readonly onMessage?: MetaObserver | undefined;
+}
+
+/** What {@link BaseBackend.waitFor} takes. */
+export interface WaitOptions extends MetaWaitOptions {
+  /** Whether a failed task throws its error. With false the error is returned. @default true */
+  readonly propagate?: boolean | undefined;
 }
 
 /** @throws InvalidArgumentError */
@@ -52,9 +56,8 @@ export function checkIds(taskIds: unknown): void {
   for (const taskId of taskIds) checkId(taskId);
 }
 
-/** Checks the arguments of a wait. Returns its limit in milliseconds; throws the reason of an aborted signal. */
-export function checkWait(taskId: string, options: WaitOptions): number | undefined {
-  checkId(taskId);
+/** Checks the options of a wait. Returns its limit in milliseconds; throws the reason of an aborted signal. */
+export function checkWait(options: MetaWaitOptions): number | undefined {
   if (typeof options !== 'object') throw new InvalidArgumentError(`options: expected an object; got ${show(options)}.`);
   const { timeout, signal, onMessage } = options;
   const timeoutMs = checkTimeout(timeout);

@@ -1,6 +1,4 @@
-/** The facade: the only file where the parts meet. */
-import { ResultCache } from './cache.ts';
-import { Codec } from './codec.ts';
+/** The facade: checks arguments, and hands each call to the part that does it. */
 import {
   type CeleryApp,
   checkIds,
@@ -8,22 +6,19 @@ import {
   checkTimeout,
   checkWait,
   type StoreOptions,
+  type MetaWaitOptions,
   type WaitOptions,
 } from './arguments.ts';
-import { abortable } from './consumer/signals.ts';
-import { type WaitEnd, WaitFailure } from './consumer/channel.ts';
-import { Consumer } from './consumer/consumer.ts';
-import { type BackendStats, Warnings } from './diagnostics.ts';
-import { BackendClosedError, TimeoutError } from './errors.ts';
-import { defaultExceptions } from './exceptions.ts';
-import { checkId, createKeys, type Keys } from './keys.ts';
-import { buildMeta, type ResultTuple, type TaskMeta } from './meta.ts';
+import type { Clock } from './clock.ts';
+import type { Completion } from './consumer/completions.ts';
+import type { BackendStats, Warnings } from './diagnostics.ts';
+import { BackendClosedError } from './errors.ts';
+import { checkId } from './keys.ts';
+import type { GroupTuple, ResultTuple, TaskMeta } from './meta.ts';
 import type { ResolvedOptions } from './options.ts';
+import { assemble, type Parts } from './parts.ts';
 import type { Driver, StoreOutcome } from './ports.ts';
-import { Reader } from './reader.ts';
-import { resolveSerializer } from './serializers/index.ts';
-import { EXCEPTION_STATES, isReady, PROPAGATE_STATES, type TaskState } from './states.ts';
-import { Storer } from './storer.ts';
+import { PROPAGATE_STATES, type TaskState } from './states.ts';
 
 /**
  * A result backend: stores results of tasks, reads them, and waits for them.
@@ -39,44 +34,18 @@ export abstract class BaseBackend implements AsyncDisposable {
   readonly serializer: string;
   readonly maxCachedResults: number;
   readonly #options: ResolvedOptions;
-  readonly #driver: Driver;
-  readonly #keys: Keys;
-  readonly #codec: Codec;
-  readonly #cache: ResultCache;
-  readonly #reader: Reader;
-  readonly #consumer: Consumer;
-  readonly #storer: Storer;
+  readonly #parts: Parts;
   #closing: Promise<void> | undefined;
 
   /**
    * @param options - complete and checked; `open` makes the driver
    */
   protected constructor(app: CeleryApp, options: ResolvedOptions, open: (warnings: Warnings) => Driver) {
-    const { clock, limits, maxCachedResults: maxEntries, maxCachedBytes: maxBytes, expires } = options;
-    const serializer = resolveSerializer(options.serializer, options.acceptContent, limits);
-    const warnings = new Warnings();
-    const driver = open(warnings);
+    this.#parts = assemble(options, open);
     this.#app = app;
-    this.serializer = serializer.name;
-    this.maxCachedResults = maxEntries;
+    this.serializer = this.#parts.serializer;
+    this.maxCachedResults = options.maxCachedResults;
     this.#options = options;
-    this.#driver = driver;
-    this.#keys = createKeys(options.globalKeyprefix);
-    this.#codec = new Codec({ serializer, exceptions: options.exceptions ?? defaultExceptions, ...limits });
-    this.#cache = new ResultCache({ maxEntries, maxBytes, expires }, clock);
-    this.#reader = new Reader(driver.store, this.#keys, this.#codec, this.#cache);
-    this.#storer = new Storer(options.retryPolicy, options.commandTimeout * 1000, clock);
-    this.#consumer = new Consumer({
-      store: driver.store,
-      source: driver.source,
-      keys: this.#keys,
-      cache: this.#cache,
-      clock,
-      warnings,
-      decode: (payload, taskId) => this.#codec.decodeMeta(payload, taskId),
-      backstopMs: options.backstop * 1000,
-      lastLookMs: options.lastLook * 1000,
-    });
   }
 
   get app(): CeleryApp {
@@ -84,7 +53,12 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   get url(): string {
-    return this.#driver.uri(false);
+    return this.#parts.driver.uri(false);
+  }
+
+  /** The time that deadlines are measured by. */
+  get clock(): Clock {
+    return this.#options.clock;
   }
 
   /**
@@ -109,21 +83,8 @@ export abstract class BaseBackend implements AsyncDisposable {
     checkState(state);
     this.#check(taskId);
     // Without a pause where none is needed: the value is taken as it is now, and close() counts the store as accepted.
-    if (!this.#codec.loaded) await this.#codec.load();
-    const stored = EXCEPTION_STATES.has(state) ? this.#codec.encodeError(result, state) : { result, traceback: null };
-    const meta = buildMeta({
-      taskId,
-      state,
-      result: stored.result,
-      traceback: options.traceback ?? stored.traceback,
-      request: options.request,
-      extended: this.#options.extended,
-      now: this.#options.clock.wall(),
-    });
-    const key = this.#keys.task(taskId);
-    const payload = this.#codec.encodeMeta(meta);
-    const write = { key, payload, ttl: this.#options.expires, guard: this.#codec.guard };
-    return this.#storer.store({ taskId, state, write: () => this.#driver.store.write(write) });
+    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    return this.#parts.writer.write(taskId, result, state, options);
   }
 
   /**
@@ -140,19 +101,35 @@ export abstract class BaseBackend implements AsyncDisposable {
   waitFor<T = unknown>(taskId: string, options?: WaitOptions & { readonly propagate?: true | undefined }): Promise<T>;
   waitFor<T = unknown>(taskId: string, options: WaitOptions): Promise<T | Error>;
   async waitFor<T = unknown>(taskId: string, options: WaitOptions = {}): Promise<T | Error> {
-    const timeoutMs = checkWait(taskId, options);
-    this.#check();
-    const known = this.#cache.get(taskId);
-    if (known) {
-      if (options.onMessage) await options.onMessage(known);
-      return known.result as T;
-    }
-    if (!this.#codec.loaded) await this.#codec.load();
-    const end = timeoutMs === 0 ? await this.#lookNow(taskId, options) : await this.#wait(taskId, timeoutMs, options);
-    if (end instanceof WaitFailure) throw end.error();
-    const meta = this.#codec.present(end, taskId);
-    if (PROPAGATE_STATES.has(meta.status) && options.propagate !== false) throw meta.result;
-    return meta.result as T;
+    const { status, result } = await this.waitForMeta(taskId, options);
+    if (PROPAGATE_STATES.has(status) && options.propagate !== false) throw result;
+    return result as T;
+  }
+
+  /** As {@link waitFor}, but returns the whole ready meta, a failed one too. */
+  async waitForMeta(taskId: string, options: MetaWaitOptions = {}): Promise<TaskMeta> {
+    checkId(taskId);
+    const timeoutMs = checkWait(options);
+    this.#checkOpen();
+    return this.#parts.waiting.one(taskId, timeoutMs, options);
+  }
+
+  /**
+   * The ready metas of many tasks with their ids, each task once, as they become ready; failed ones too. One limit
+   * bounds them all, from the first step on; whoever stops early leaves nothing behind.
+   *
+   * Sends MGET for those not known, then SUBSCRIBE and MGET for those that were not ready.
+   *
+   * @throws TimeoutError naming the first task that is not ready; else as {@link waitFor}
+   * @see celery.backends.base.Backend.get_many, with push in the place of polls
+   */
+  async *waitForMany(
+    taskIds: readonly string[],
+    options: MetaWaitOptions = {},
+  ): AsyncGenerator<Completion, void, undefined> {
+    const timeoutMs = checkWait(options);
+    this.#checkAll(taskIds);
+    yield* this.#parts.waiting.many(taskIds, timeoutMs, options);
   }
 
   /** The state of a task; PENDING when nothing is stored. Sends GET, unless the result is known. */
@@ -188,69 +165,95 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.get_task_meta
    */
   async getTaskMeta(taskId: string): Promise<TaskMeta> {
-    return this.#codec.present(await this.#read(taskId), taskId);
+    return this.#parts.codec.present(await this.#read(taskId), taskId);
   }
 
   /** The metas of many tasks by id, in the order of the ids, as they are now. Sends MGET for those not known. */
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
-    checkIds(taskIds);
-    this.#check();
-    await this.#codec.load();
-    const metas = await this.#reader.readMany(taskIds);
-    for (const [taskId, meta] of metas) metas.set(taskId, this.#codec.present(meta, taskId));
+    this.#checkAll(taskIds);
+    await this.#parts.codec.load();
+    const metas = await this.#parts.reader.readMany(taskIds);
+    for (const [taskId, meta] of metas) metas.set(taskId, this.#parts.codec.present(meta, taskId));
     return metas;
   }
 
   /** Reads a meta anew, past the cache, and keeps it there if it is a SUCCESS. Sends GET. */
   async reloadTaskResult(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
-    await this.#codec.load();
-    return this.#codec.present(await this.#reader.reload(taskId), taskId);
+    await this.#parts.codec.load();
+    return this.#parts.codec.present(await this.#parts.reader.reload(taskId), taskId);
   }
 
   /** Whether the result is known, so that reading it or waiting for it costs no Redis call. */
   isCached(taskId: string): boolean {
     checkId(taskId);
-    return this.#cache.has(taskId);
+    return this.#parts.cache.has(taskId);
   }
 
   /** Deletes a result. Waits for it go on: the task may run again. Sends DEL. */
   async forget(taskId: string): Promise<void> {
     this.#check(taskId);
-    await this.#reader.forget(taskId);
+    await this.#parts.reader.forget(taskId);
+  }
+
+  /**
+   * Saves which results belong together, in the place of what was saved before. Sends SETEX (or SET) and PUBLISH in one
+   * EVALSHA.
+   *
+   * @param group - a GroupResult or its tuple
+   * @throws InvalidArgumentError, EncodeError, BackendStoreError
+   * @see celery.backends.base.Backend.save_group
+   */
+  async saveGroup(groupId: string, group: GroupTuple | { asTuple(): ResultTuple }): Promise<StoreOutcome> {
+    this.#check(groupId);
+    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    return this.#parts.groups.save(groupId, group);
+  }
+
+  /** The tuple of a saved group, null when there is none. Sends GET. @throws BackendGetMetaError, DecodeError */
+  async restoreGroup(groupId: string): Promise<GroupTuple | null> {
+    this.#check(groupId);
+    await this.#parts.codec.load();
+    return this.#parts.groups.restore(groupId);
+  }
+
+  /** Deletes a saved group, and no result of it. Sends DEL. */
+  async deleteGroup(groupId: string): Promise<void> {
+    this.#check(groupId);
+    await this.#parts.groups.delete(groupId);
   }
 
   /** Connects now, to fail at boot: within `timeout` seconds, by default `connectTimeout`. @throws BackendError */
   async connect(options: { readonly timeout?: number | undefined } = {}): Promise<void> {
     const timeoutMs = checkTimeout(options.timeout ?? this.#options.connectTimeout);
-    this.#check();
-    await Promise.all([this.#codec.load(), this.#driver.connect((timeoutMs ?? Infinity) / 1000)]);
+    this.#checkOpen();
+    await Promise.all([this.#parts.codec.load(), this.#parts.driver.connect((timeoutMs ?? Infinity) / 1000)]);
   }
 
   /** Whether Redis answers: milliseconds of a round trip. Sends PING. @throws BackendError */
   async ping(): Promise<number> {
-    this.#check();
-    return this.#driver.ping();
+    this.#checkOpen();
+    return this.#parts.driver.ping();
   }
 
   /** Figures of this backend, as of now. */
   stats(): BackendStats {
     return {
-      waits: this.#consumer.waits,
-      channels: this.#consumer.channels,
-      stores: this.#storer.pending,
-      cached: this.#cache.size,
-      cachedBytes: this.#cache.bytes,
-      cacheHits: this.#cache.hits,
-      storeRetries: this.#storer.retries,
-      reconnects: this.#driver.reconnects(),
-      rescued: this.#consumer.rescued,
+      waits: this.#parts.consumer.waits,
+      channels: this.#parts.consumer.channels,
+      stores: this.#parts.storer.pending,
+      cached: this.#parts.cache.size,
+      cachedBytes: this.#parts.cache.bytes,
+      cacheHits: this.#parts.cache.hits,
+      storeRetries: this.#parts.storer.retries,
+      reconnects: this.#parts.driver.reconnects(),
+      rescued: this.#parts.consumer.rescued,
     };
   }
 
   /** The URL, with the password as `**` unless asked for. */
   asUri(includePassword = false): string {
-    return this.#driver.uri(includePassword);
+    return this.#parts.driver.uri(includePassword);
   }
 
   /** Rejects waits with BackendClosedError, gives stores `closeTimeout` to end, closes both connections. Idempotent. */
@@ -264,36 +267,31 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#consumer.close();
+    this.#parts.consumer.close();
     // Stores that wait for the serializer were accepted as well.
-    await this.#codec.settled();
-    await this.#storer.close(this.#options.closeTimeout * 1000);
-    await this.#driver.close();
-    this.#cache.clear();
+    await this.#parts.codec.settled();
+    await this.#parts.storer.close(this.#options.closeTimeout * 1000);
+    await this.#parts.driver.close();
+    this.#parts.cache.clear();
   }
 
-  #check(...taskIds: readonly string[]): void {
-    for (const taskId of taskIds) checkId(taskId);
+  #check(id: string): void {
+    checkId(id);
+    this.#checkOpen();
+  }
+
+  #checkAll(ids: readonly string[]): void {
+    checkIds(ids);
+    this.#checkOpen();
+  }
+
+  #checkOpen(): void {
     if (this.#closing) throw new BackendClosedError();
   }
 
   async #read(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
-    if (!this.#codec.loaded) await this.#codec.load();
-    return this.#reader.read(taskId);
-  }
-
-  #wait(taskId: string, timeoutMs: number | undefined, { signal, onMessage }: WaitOptions): Promise<WaitEnd> {
-    return this.#consumer.wait(taskId, {
-      timeoutMs,
-      signal,
-      onMessage: onMessage && ((meta) => onMessage(this.#codec.present(meta, taskId))),
-    });
-  }
-
-  async #lookNow(taskId: string, { onMessage, signal }: WaitOptions): Promise<WaitEnd> {
-    const meta = await abortable(this.#reader.readStored(taskId), signal);
-    if (onMessage) await onMessage(this.#codec.present(meta, taskId));
-    return isReady(meta.status) ? meta : new WaitFailure(() => new TimeoutError(taskId, 0, 'unready'));
+    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    return this.#parts.reader.read(taskId);
   }
 }

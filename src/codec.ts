@@ -2,11 +2,12 @@
 import { BackendStoreError, DecodeError, EncodeError } from './errors.ts';
 import type { ExceptionRegistry } from './exceptions.ts';
 import { decodeException, encodeException, legible } from './exceptions.ts';
-import type { ExceptionInfo, TaskMeta } from './meta.ts';
+import type { ExceptionInfo, GroupTuple, TaskMeta } from './meta.ts';
 import type { Serializer, SuccessGuard } from './ports.ts';
 import { describe } from './serializers/excerpt.ts';
 import { isTooLong } from './serializers/json-text.ts';
 import { EXCEPTION_STATES, type TaskState } from './states.ts';
+import { parseGroup } from './tuples.ts';
 
 /** What a codec is made of. */
 export interface CodecParts {
@@ -78,16 +79,25 @@ export class Codec {
    * @throws BackendStoreError with `CELERY_VALUE_TOO_LARGE` when the payload is longer than Redis can hold
    */
   encodeMeta(meta: TaskMeta): string | Uint8Array {
+    return this.#bounded(() => this.#encode(meta), meta.task_id ?? '', meta.status);
+  }
+
+  /** The same for a saved group. @see celery.backends.base.Backend.save_group */
+  encodeGroup(group: GroupTuple, groupId: string): string | Uint8Array {
+    return this.#bounded(() => this.#serializer.encode({ result: group }), groupId, '');
+  }
+
+  #bounded(encode: () => string | Uint8Array, id: string, state: string): string | Uint8Array {
     try {
-      const payload = this.#encode(meta);
+      const payload = encode();
       if (byteLength(payload, this.#maxPayload) <= this.#maxPayload) return payload;
     } catch (error) {
       if (!isRefusedLength(error)) throw error;
     }
     throw new BackendStoreError(
       `value too large for Redis backend: the payload is longer than ${this.#maxPayload} bytes.`,
-      meta.task_id ?? '',
-      meta.status,
+      id,
+      state,
       { code: 'CELERY_VALUE_TOO_LARGE' },
     );
   }
@@ -139,6 +149,13 @@ export class Codec {
     const meta = Object.hasOwn(document, 'result') ? document : { ...document, result: null };
     // The status was checked, and the result is there.
     return Object.freeze(this.#convert(meta as unknown as TaskMeta, 'unwrap'));
+  }
+
+  /** The tuple of a saved group. @throws DecodeError when the payload cannot be read or is no group */
+  decodeGroup(payload: Uint8Array): GroupTuple {
+    const document = this.#serializer.decode(payload);
+    if (!isRecord(document)) throw new DecodeError(`Expected a saved group; got ${describe(document)}.`);
+    return parseGroup(document['result']);
   }
 
   /**

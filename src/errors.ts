@@ -16,6 +16,7 @@
  * │   └── BackendClosedError   the backend was closed
  * └── TaskError
  *     ├── TimeoutError         the wait's deadline passed
+ *     ├── IncompleteStream     a result whose children are asked for is not ready
  *     └── RemoteError          the task failed
  *         ├── TaskRevokedError
  *         └── ChordError
@@ -41,6 +42,7 @@ export type ErrorCode =
   | 'CELERY_VALUE_TOO_LARGE'
   | 'CELERY_BACKEND_CLOSED'
   | 'CELERY_TIMEOUT'
+  | 'CELERY_INCOMPLETE_STREAM'
   | 'CELERY_TASK_FAILED'
   | 'CELERY_TASK_REVOKED'
   | 'CELERY_CHORD';
@@ -130,9 +132,9 @@ export class BackendError extends CeleryError {
   }
 }
 
-/** A meta could not be read. `cause` says why. */
+/** A meta, or a group, could not be read. `cause` says why. */
 export class BackendGetMetaError extends BackendError {
-  /** The task whose meta was asked for; empty where several were. */
+  /** The task, or the group, that was asked for; empty where several were. */
   readonly taskId: string;
 
   constructor(message: string, taskId: string, options: CeleryErrorOptions = {}) {
@@ -143,8 +145,9 @@ export class BackendGetMetaError extends BackendError {
 
 /** A result could not be stored (`CELERY_VALUE_TOO_LARGE` when it never can be). `cause` says why. */
 export class BackendStoreError extends BackendError {
+  /** The task, or the group. */
   readonly taskId: string;
-  /** The state that was to be stored. */
+  /** The state that was to be stored; empty for a group. */
   readonly state: string;
 
   constructor(message: string, taskId: string, state: string, options: CeleryErrorOptions = {}) {
@@ -198,6 +201,13 @@ function timeoutMessage(taskId: string, timeout: number, lastLook: LastLook): st
     skipped: 'Redis was out of reach at the deadline',
   }[lastLook];
   return `Task ${taskId} did not become ready in ${timeout} s: ${outcome}.`;
+}
+
+/** The children of a result are asked for before it is ready, so that they may not be known yet. */
+export class IncompleteStream extends TaskError {
+  constructor(taskId: string) {
+    super(`The children of ${taskId} are not known: it is not ready.`, 'CELERY_INCOMPLETE_STREAM', taskId);
+  }
 }
 
 /** What a failed task left behind. */
@@ -259,6 +269,7 @@ const NAMED = {
   BackendClosedError,
   TaskError,
   TimeoutError,
+  IncompleteStream,
   RemoteError,
   TaskRevokedError,
   ChordError,

@@ -1,8 +1,10 @@
 /** The public door. */
-export type { CeleryApp, StoreOptions, WaitOptions } from './arguments.ts';
+export type { CeleryApp, MetaWaitOptions, StoreOptions, WaitOptions } from './arguments.ts';
 export { BaseBackend } from './backend.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { MetaObserver } from './consumer/channel.ts';
+export type { Completion } from './consumer/completions.ts';
+export type { CollectOptions, Dependency } from './dependencies.ts';
 export type { BackendStats, DiagnosticEvents, WarningCode } from './diagnostics.ts';
 export type { BackendErrorOptions, CeleryErrorOptions, ErrorCode, LastLook, RemoteErrorFields } from './errors.ts';
 export {
@@ -16,6 +18,7 @@ export {
   DecodeError,
   EncodeError,
   ImproperlyConfigured,
+  IncompleteStream,
   InvalidArgumentError,
   RemoteError,
   SecurityError,
@@ -26,12 +29,16 @@ export {
 } from './errors.ts';
 export type { ErrorClass, ExceptionMapping } from './exceptions.ts';
 export { ExceptionRegistry, registerException } from './exceptions.ts';
-export type { ExceptionInfo, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
+export type { ExceptionInfo, GroupTuple, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
 export type { BackendOptions } from './options.ts';
 export { DEFAULTS } from './options.ts';
 export type { Serializer, StoreOutcome } from './ports.ts';
 export { RedisBackend } from './redis/backend.ts';
 export type { GivenClient } from './redis/client.ts';
+export { AsyncResult, GroupResult, resultFromTuple } from './result.ts';
+export type { GetOptions, Result, ResultSource, TaskResult } from './result-node.ts';
+export type { JoinOptions, LookOptions } from './result-set.ts';
+export { ResultSet } from './result-set.ts';
 export type { RetryPolicy } from './retry.ts';
 export type { SerializerFactory } from './serializers/index.ts';
 export { registerSerializer } from './serializers/index.ts';

@@ -45,6 +45,11 @@ export function checkId(id: unknown, what = 'task id'): asserts id is string {
   }
 }
 
+/** The same as a question. */
+export function isId(id: unknown): id is string {
+  return (typeof id === 'string' && ORDINARY_ID.test(id)) || idFlaw(id) === undefined;
+}
+
 function idFlaw(id: unknown): string | undefined {
   if (typeof id !== 'string')
     return id === null ? 'null' : Array.isArray(id) ? 'an array' : `a value of type ${typeof id}`;

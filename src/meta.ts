@@ -13,6 +13,9 @@ export type ResultTuple = readonly [
   members: readonly ResultTuple[] | null,
 ];
 
+/** The tuple of a group. */
+export type GroupTuple = readonly [head: ResultTuple[0], members: readonly ResultTuple[]];
+
 /** An encoded exception, as it stands in the `result` of a FAILURE, RETRY or REVOKED meta. */
 export interface ExceptionInfo {
   readonly exc_type: string;

@@ -17,14 +17,15 @@ export interface SuccessGuard {
   isSuccess(payload: Uint8Array): boolean;
 }
 
-/** One guarded write. */
+/** One write. */
 export interface Write {
   /** The key, and the channel of the same name. */
   readonly key: string;
   readonly payload: string | Uint8Array;
   /** Whole seconds, at least 1; `null` for no expiry. */
   readonly ttl: number | null;
-  readonly guard: SuccessGuard;
+  /** `null`: whatever is there is replaced. */
+  readonly guard: SuccessGuard | null;
 }
 
 /**
@@ -38,7 +39,7 @@ export interface ResultStore {
   read(key: string): Promise<Uint8Array | null>;
   /** The same for many keys, in their order. */
   readMany(keys: readonly string[]): Promise<(Uint8Array | null)[]>;
-  /** Unless a SUCCESS is stored: sets the key and publishes the same bytes, in one atomic step. */
+  /** Unless the guard finds a SUCCESS: sets the key and publishes the same bytes, in one atomic step. */
   write(write: Write): Promise<StoreOutcome>;
   /** Deletes the key. */
   remove(key: string): Promise<void>;

@@ -28,7 +28,11 @@ export class Reader {
   /** One meta, from the store. A SUCCESS goes into the cache. */
   async readStored(taskId: string): Promise<TaskMeta> {
     const { epoch } = this.#cache;
-    const payload = await this.#guarded(this.#store.read(this.#keys.task(taskId)), taskId);
+    const payload = await readGuarded(
+      this.#store.read(this.#keys.task(taskId)),
+      taskId,
+      `the result of task ${taskId}`,
+    );
     return this.#take(taskId, payload, epoch);
   }
 
@@ -45,7 +49,8 @@ export class Reader {
     const missing = [...metas.keys()].filter((taskId) => !metas.get(taskId));
     const { epoch } = this.#cache;
     if (missing.length > 0) {
-      const payloads = await this.#guarded(this.#store.readMany(missing.map((taskId) => this.#keys.task(taskId))), '');
+      const keys = missing.map((taskId) => this.#keys.task(taskId));
+      const payloads = await readGuarded(this.#store.readMany(keys), '', 'results');
       missing.forEach((taskId, i) => metas.set(taskId, this.#take(taskId, payloads[i] ?? null, epoch)));
     }
     return metas as Map<string, TaskMeta>;
@@ -68,15 +73,15 @@ export class Reader {
     this.#cache.set(taskId, meta, bytes, epoch);
     return meta;
   }
+}
 
-  async #guarded<T>(reading: Promise<T>, taskId: string): Promise<T> {
-    try {
-      return await reading;
-    } catch (cause) {
-      if (cause instanceof BackendClosedError) throw cause;
-      const what = taskId ? `the result of task ${taskId}` : 'results';
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new BackendGetMetaError(`Could not read ${what}: ${reason}`, taskId, { cause });
-    }
+/** Turns what a store rejects with into the error of a read. @throws BackendGetMetaError, BackendClosedError */
+export async function readGuarded<T>(reading: Promise<T>, id: string, what: string): Promise<T> {
+  try {
+    return await reading;
+  } catch (cause) {
+    if (cause instanceof BackendClosedError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BackendGetMetaError(`Could not read ${what}: ${reason}`, id, { cause });
   }
 }

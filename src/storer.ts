@@ -7,7 +7,9 @@ import { isRetryable, retryInterval, type RetryPolicy, totalInterval } from './r
 
 /** One store. */
 export interface StoreJob {
+  /** The task, or the group. */
   readonly taskId: string;
+  /** The state that is stored; empty for a group. */
   readonly state: string;
   /** One try. */
   readonly write: () => Promise<StoreOutcome>;
@@ -108,7 +110,6 @@ export class Storer {
 function storeError({ taskId, state }: StoreJob, retries: number, cause: unknown): BackendStoreError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const tries = retries > 0 ? ` after ${retries + 1} tries` : '';
-  return new BackendStoreError(`Could not store ${state} of task ${taskId}${tries}: ${reason}`, taskId, state, {
-    cause,
-  });
+  const what = state ? `${state} of task ${taskId}` : `group ${taskId}`;
+  return new BackendStoreError(`Could not store ${what}${tries}: ${reason}`, taskId, state, { cause });
 }

@@ -13,6 +13,8 @@ const exceptions = {
   '10,000 waits live on one backend, and leave nothing': SLOW_LUA,
   'an undecodable present value is overwritten': NO_BYTES,
   'a SUCCESS that Python can read and the script cannot is kept': NO_BYTES,
+  'a group of 10,000 that is ready is joined in one batch, without a subscription': SLOW_LUA,
+  'a group of 10,000 is joined while its results come': SLOW_LUA,
 };
 
 function open(): Promise<RawStore> {

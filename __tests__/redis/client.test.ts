@@ -98,7 +98,7 @@ describe('a driver', () => {
     await server.kill();
     await server.restart(['--unixsocket', path]);
     await using test = new DriverUnderTest({ url: `redis+socket://${encodeURI(path)}?virtual_host=3` });
-    await test.driver.store.set('key', 'x', null);
+    await test.driver.store.write({ key: 'key', payload: 'x', ttl: null, guard: null });
     await server.cli('SELECT', 3);
     await expect(server.cli('GET', 'key')).resolves.toBe('x');
   });

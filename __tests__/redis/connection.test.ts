@@ -254,7 +254,7 @@ describe('a connection', () => {
 
   it('uses the database of the URL, after a reconnect as well', async () => {
     await using test = new DriverUnderTest({ url: `redis://127.0.0.1:${server.port}/3` });
-    await test.driver.store.set('in-three', '3', null);
+    await test.driver.store.write({ key: 'in-three', payload: '3', ttl: null, guard: null });
     const [client] = await server.clients();
     await server.cli('CLIENT', 'KILL', 'ID', client?.id ?? '');
     await test.until(() => test.count('commands', 'ready') === 2);

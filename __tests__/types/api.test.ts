@@ -1,7 +1,20 @@
 /** Checked by the compiler (`npm run typecheck`); running it checks only that it loads. */
 import { it } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import type { BackendOptions, BaseBackend, RedisBackend, StoreOutcome, TaskMeta, TaskState } from '../../src/index.ts';
+import type {
+  AsyncResult,
+  BackendOptions,
+  BaseBackend,
+  GroupResult,
+  RedisBackend,
+  Result,
+  ResultSet,
+  ResultSource,
+  ResultTuple,
+  StoreOutcome,
+  TaskMeta,
+  TaskState,
+} from '../../src/index.ts';
 
 it('has the types that are promised', () => {
   type Backend = RedisBackend;
@@ -25,4 +38,35 @@ it('has the types that are promised', () => {
   expectTypeOf<Backend>().toExtend<BaseBackend>();
   expectTypeOf<Backend>().toExtend<AsyncDisposable>();
   expectTypeOf<ConstructorParameters<typeof RedisBackend>[1]>().toEqualTypeOf<BackendOptions | undefined>();
+});
+
+it('has the types of results that are promised', () => {
+  const use = async (task: AsyncResult<number>, group: GroupResult<number>): Promise<void> => {
+    expectTypeOf(await task.get()).toBeNumber();
+    expectTypeOf(await task.get({ timeout: 1, followParents: false })).toBeNumber();
+    expectTypeOf(await task.get({ propagate: false })).toEqualTypeOf<number | Error>();
+    expectTypeOf(await task.maybeThrow()).toBeNumber();
+    expectTypeOf(await task.state()).toEqualTypeOf<TaskState>();
+    expectTypeOf(await task.children()).toEqualTypeOf<readonly Result[] | null>();
+    expectTypeOf(task.asTuple()).toEqualTypeOf<ResultTuple>();
+    expectTypeOf(await group.get()).toEqualTypeOf<number[]>();
+    expectTypeOf(await group.joinNative({ propagate: false })).toEqualTypeOf<(number | Error)[]>();
+    for await (const [result, value] of group) {
+      expectTypeOf(result).toEqualTypeOf<Result>();
+      expectTypeOf(value).toBeNumber();
+    }
+    for await (const [, value] of group.asCompleted({ propagate: false })) {
+      expectTypeOf(value).toEqualTypeOf<number | Error>();
+    }
+    // @ts-expect-error -- a limit is in seconds
+    await task.get({ timeout: '1' });
+    // @ts-expect-error -- a group has no parents to follow while it is joined
+    await group.get({ followParents: true });
+  };
+  expectTypeOf(use).toBeFunction();
+  expectTypeOf<RedisBackend>().toExtend<ResultSource>();
+  expectTypeOf<AsyncResult<number>>().toExtend<Result<number>>();
+  expectTypeOf<GroupResult<number>>().toExtend<Result>();
+  expectTypeOf<GroupResult<number>>().toExtend<ResultSet<number>>();
+  expectTypeOf<AsyncResult>().not.toExtend<PromiseLike<unknown>>();
 });

@@ -8,10 +8,15 @@ const SRC = resolve('src');
 const LAYERS: readonly (readonly string[])[] = [
   ['states.ts', 'errors.ts', 'meta.ts', 'ports.ts', 'clock.ts', 'diagnostics.ts', 'redis/client.ts'],
   ['keys.ts', 'exception-text.ts', 'exceptions.ts', 'serializers/', 'retry.ts'],
-  ['codec.ts', 'cache.ts', 'redis/options.ts'],
+  ['tuples.ts', 'cache.ts', 'redis/options.ts'],
+  ['codec.ts'],
   ['settings.ts', 'options.ts', 'storer.ts', 'reader.ts', 'consumer/', 'memory/', 'redis/'],
   ['arguments.ts'],
-  ['backend.ts'],
+  ['groups.ts', 'waiting.ts', 'writer.ts'],
+  ['parts.ts', 'result-node.ts'],
+  ['backend.ts', 'dependencies.ts', 'follow-parents.ts', 'joining.ts', 'task-view.ts'],
+  ['result-set.ts'],
+  ['result.ts'],
   ['redis/backend.ts'],
   ['index.ts'],
 ];

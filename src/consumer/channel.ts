@@ -47,16 +47,23 @@ export class Waiter {
    * @returns a promise that never rejects, where the observer takes its time
    */
   show(meta: TaskMeta, fail: (error: unknown) => void): Promise<void> | undefined {
-    const { onMessage } = this.limits;
-    if (!onMessage || !this.channel.waiters.has(this)) return undefined;
-    try {
-      const outcome = onMessage(meta);
-      if (typeof outcome !== 'object' || outcome === null) return undefined;
-      return Promise.resolve(outcome).then(() => undefined, fail);
-    } catch (error) {
-      fail(error);
-      return undefined;
-    }
+    return this.channel.waiters.has(this) ? observe(this.limits.onMessage, meta, fail) : undefined;
+  }
+}
+
+/** Shows a meta to an observer, if there is one: see {@link Waiter.show}. */
+export function observe(
+  onMessage: MetaObserver | undefined,
+  meta: TaskMeta,
+  fail: (error: unknown) => void,
+): Promise<void> | undefined {
+  try {
+    const outcome = onMessage?.(meta);
+    if (typeof outcome !== 'object' || outcome === null) return undefined;
+    return Promise.resolve(outcome).then(() => undefined, fail);
+  } catch (error) {
+    fail(error);
+    return undefined;
   }
 }
 

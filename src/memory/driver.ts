@@ -78,7 +78,7 @@ class MemoryDriver implements Driver, ResultStore, ChannelSource {
   async write({ key, payload, ttl, guard }: Write): Promise<StoreOutcome> {
     await this.#turn();
     const present = this.#space.get(key);
-    if (present && guard.isSuccess(present)) return 'kept';
+    if (present && guard?.isSuccess(present)) return 'kept';
     const bytes = Buffer.from(payload);
     this.#space.set(key, bytes, ttl);
     this.#space.publish(key, bytes);

@@ -33,6 +33,9 @@ end
 return ${STORED}
 `;
 
+/** Stores and publishes, whatever is there. */
+export const UNGUARDED_WRITE: Script = { name: 'celeryWriteUnguarded', lua: STORE };
+
 /**
  * Stores and publishes if the probe says that there is no SUCCESS.
  *

@@ -1,9 +1,18 @@
 /** Results as keys of Redis. */
 import type { Warnings } from '../diagnostics.ts';
-import type { ResultStore, StoreOutcome, Write } from '../ports.ts';
+import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
 import type { Connection } from './connection.ts';
 import { unavailable } from './errors.ts';
-import { CHANGED, COMPARED_WRITE, KEPT, UNANNOUNCED, UNKNOWN, probedWrite, runScript } from './scripts.ts';
+import {
+  CHANGED,
+  COMPARED_WRITE,
+  KEPT,
+  UNANNOUNCED,
+  UNGUARDED_WRITE,
+  UNKNOWN,
+  probedWrite,
+  runScript,
+} from './scripts.ts';
 import type { Script } from './scripts.ts';
 
 /** The most keys of one MGET. */
@@ -61,16 +70,14 @@ export class RedisStore implements ResultStore {
   }
 
   /**
-   * Unless a SUCCESS is stored: sets the key and publishes the same bytes, in one step. Commands: EVALSHA (EVAL at
-   * first), in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or when it cannot tell: GET, and another
-   * script with GET.
+   * Unless the guard finds a SUCCESS: sets the key and publishes the same bytes, in one step. Commands: EVALSHA (EVAL at
+   * first), in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or when it cannot tell: GET, and
+   * another script with GET. Without a guard: SETEX or SET, PUBLISH.
    *
    * @throws BackendError with `reply` `'WRONGTYPE'` when the key holds something that is no result; it is left alone
    */
   async write(write: Write): Promise<StoreOutcome> {
-    const { probe } = write.guard;
-    let outcome = probe === undefined ? UNKNOWN : await this.#writeProbed(write, probe);
-    if (outcome === UNKNOWN) outcome = await this.#writeCompared(write);
+    const outcome = await this.#write(write);
     if (outcome === KEPT) return 'kept';
     if (outcome !== UNANNOUNCED) return 'stored';
     this.#warnings.warn(
@@ -79,20 +86,6 @@ export class RedisStore implements ResultStore {
         'Allow the channels: ACL SETUSER ... &celery-task-meta-*',
     );
     return 'unannounced';
-  }
-
-  /**
-   * Sets a key without a guard and without a message, as for groups. Commands: SETEX, or SET without `ttl`.
-   *
-   * @param ttl - whole seconds, at least 1; `null` for no expiry
-   */
-  async set(key: string, payload: string | Uint8Array, ttl: number | null): Promise<void> {
-    const value = toArgument(payload);
-    await this.#connection.run({
-      what: `SETEX ${key}`,
-      bytes: value.length,
-      send: (client) => (ttl === null ? client.set(key, value) : client.setex(key, ttl, value)),
-    });
   }
 
   /** Deletes the key. Command: DEL. */
@@ -127,6 +120,13 @@ export class RedisStore implements ResultStore {
     return this.#connection.run({ what, send: (client) => client.mgetBuffer(keys) });
   }
 
+  async #write(write: Write): Promise<number> {
+    const { guard } = write;
+    if (!guard) return this.#runWrite(UNGUARDED_WRITE, write, []);
+    const outcome = guard.probe === undefined ? UNKNOWN : await this.#writeProbed(write, guard.probe);
+    return outcome === UNKNOWN ? this.#writeCompared(write, guard) : outcome;
+  }
+
   #writeProbed(write: Write, probe: string): Promise<number> {
     let script = this.#scripts.get(probe);
     if (!script) {
@@ -136,8 +136,8 @@ export class RedisStore implements ResultStore {
     return this.#runWrite(script, write, []);
   }
 
-  async #writeCompared(write: Write): Promise<number> {
-    const { key, guard } = write;
+  async #writeCompared(write: Write, guard: SuccessGuard): Promise<number> {
+    const { key } = write;
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const [stored] = await this.#get([key]);
       if (stored && guard.isSuccess(stored)) return KEPT;

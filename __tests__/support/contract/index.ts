@@ -5,6 +5,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { caching } from './caching.ts';
 import { Context, type RawStore } from './context.ts';
+import { grouping } from './grouping.ts';
 import { reading } from './reading.ts';
 import { storing } from './storing.ts';
 import { waiting } from './waiting.ts';
@@ -28,7 +29,7 @@ export function describeBackend(name: string, open: () => Promise<RawStore>, exc
       await context.raw.close();
     });
 
-    for (const declare of [storing, reading, waiting, caching]) {
+    for (const declare of [storing, reading, waiting, caching, grouping]) {
       declare((title, run) => {
         titles.push(title);
         if (!(title in exceptions)) it(title, () => run(context));

@@ -1,0 +1,48 @@
+/** Writes metas: what {@link Reader} is for the other way. */
+import type { StoreOptions } from './arguments.ts';
+import type { Clock } from './clock.ts';
+import type { Codec } from './codec.ts';
+import type { Keys } from './keys.ts';
+import { buildMeta } from './meta.ts';
+import type { ResultStore, StoreOutcome } from './ports.ts';
+import { EXCEPTION_STATES, type TaskState } from './states.ts';
+import type { Storer } from './storer.ts';
+
+/** What metas are written with. */
+export interface WriterParts {
+  readonly store: ResultStore;
+  readonly keys: Keys;
+  readonly codec: Codec;
+  readonly storer: Storer;
+  readonly clock: Clock;
+  /** Whole seconds a result lives; `null` for ever. */
+  readonly ttl: number | null;
+  /** Whether to add the fields of `resultExtended`. */
+  readonly extended: boolean;
+}
+
+/** Task keys. The codec is loaded before any call. */
+export class Writer {
+  readonly #parts: WriterParts;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  /** Encodes the value as it is now, and stores it in its turn. @throws EncodeError, BackendStoreError */
+  write(taskId: string, result: unknown, state: TaskState, options: StoreOptions): Promise<StoreOutcome> {
+    const { store, keys, codec, storer, clock, ttl, extended } = this.#parts;
+    const stored = EXCEPTION_STATES.has(state) ? codec.encodeError(result, state) : { result, traceback: null };
+    const meta = buildMeta({
+      taskId,
+      state,
+      result: stored.result,
+      traceback: options.traceback ?? stored.traceback,
+      request: options.request,
+      extended,
+      now: clock.wall(),
+    });
+    const write = { key: keys.task(taskId), payload: codec.encodeMeta(meta), ttl, guard: codec.guard };
+    return storer.store({ taskId, state, write: () => store.write(write) });
+  }
+}
