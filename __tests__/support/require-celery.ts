@@ -19,12 +19,12 @@ const CANDIDATES = [
   'python3',
   '/opt/homebrew/bin/python3',
 ];
-const QUESTION = 'import celery, kombu, redis; print(celery.__version__, kombu.__version__)';
+const QUESTION = 'import celery, kombu, redis, yaml; print(celery.__version__, kombu.__version__)';
 
 let found: CeleryPython | undefined;
 
 /**
- * The first of $CELERY_PYTHON, .venv, the system's and PATH's Python that can import celery and redis.
+ * The first of $CELERY_PYTHON, .venv, the system's and PATH's Python that can import celery, redis and yaml.
  *
  * @throws Error that says how to get one
  */
@@ -41,7 +41,7 @@ export function findCeleryPython(): CeleryPython {
     }
   }
   if (found) return found;
-  throw new Error('No Python with celery and redis was found: run npm run setup, or set CELERY_PYTHON.');
+  throw new Error('No Python with celery, redis and yaml was found: run npm run setup, or set CELERY_PYTHON.');
 }
 
 // eslint-disable-next-line no-restricted-syntax -- jest takes the default export of a globalSetup
