@@ -31,6 +31,11 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
+  {
+    // The facade: most of it is the documentation of its methods.
+    files: ['src/backend.ts'],
+    rules: { 'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }] },
+  },
   { files: ['jest.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked], rules: { 'no-restricted-syntax': 'off' } },
 );

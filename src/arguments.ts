@@ -2,8 +2,9 @@
 import type { MetaObserver } from './consumer/channel.ts';
 import { InvalidArgumentError } from './errors.ts';
 import { checkId } from './keys.ts';
-import type { TaskRequest } from './meta.ts';
+import type { ResultTuple, TaskRequest } from './meta.ts';
 import { show } from './options.ts';
+import type { Signature } from './signature.ts';
 
 /** The application, as far as a backend is concerned. A plain `{}` will do. */
 export interface CeleryApp {
@@ -11,6 +12,27 @@ export interface CeleryApp {
   readonly conf?: object | null | undefined;
   /** The application's name. */
   readonly main?: string | null | undefined;
+  /**
+   * Sends the tasks of a signature, with `args` before its own unless it is immutable. Resolves when the broker has
+   * them. Needed by workers whose tasks are parts of chords: it sends the body.
+   *
+   * @see celery.canvas.Signature.apply_async
+   */
+  readonly applySignature?: ((signature: Signature, args: readonly unknown[]) => unknown) | undefined;
+  /**
+   * Sends the error callbacks (`request.errbacks`) of a task that failed. Resolves to the tuples of the results of what
+   * it sent: they become the children of the failed task.
+   *
+   * @see celery.backends.base.Backend._call_task_errbacks
+   */
+  readonly callErrbacks?: ((call: ErrbackCall) => Promise<readonly ResultTuple[]> | readonly ResultTuple[]) | undefined;
+}
+
+/** What {@link CeleryApp.callErrbacks} is given. */
+export interface ErrbackCall {
+  readonly request: TaskRequest;
+  readonly error: unknown;
+  readonly traceback: string | null;
 }
 
 /** What {@link BaseBackend.storeResult} takes besides. */

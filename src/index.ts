@@ -1,5 +1,5 @@
 /** The public door. */
-export type { CeleryApp, MetaWaitOptions, StoreOptions, WaitOptions } from './arguments.ts';
+export type { CeleryApp, ErrbackCall, MetaWaitOptions, StoreOptions, WaitOptions } from './arguments.ts';
 export { BaseBackend } from './backend.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { MetaObserver } from './consumer/channel.ts';
@@ -50,5 +50,6 @@ export { createSuperJsonSerializer } from './serializers/superjson.ts';
 export { registerType, TypeRegistry } from './serializers/types.ts';
 export { Decimal, PlainDate, PlainTime, Uuid } from './serializers/values.ts';
 export { createYamlSerializer } from './serializers/yaml.ts';
+export type { Signature, SignatureOptions } from './signature.ts';
 export type { CeleryState, ReadyState, TaskState } from './states.ts';
 export { EXCEPTION_STATES, isReady, PROPAGATE_STATES, READY_STATES, UNREADY_STATES } from './states.ts';

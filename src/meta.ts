@@ -5,6 +5,7 @@
  *
  * @see celery.backends.base.Backend._get_result_meta
  */
+import type { Signature } from './signature.ts';
 import type { TaskState } from './states.ts';
 
 /** `[[id, parent], null]` is a task, `[[id, parent], members]` a group, an empty one included. */
@@ -57,7 +58,7 @@ export interface TaskMeta<T = unknown> {
 export const PENDING_META: TaskMeta<null> = Object.freeze({ status: 'PENDING', result: null });
 
 /**
- * The request context of a running task, as far as a stored meta is concerned. The names are those of Celery's message
+ * The request context of a running task, as far as its result is concerned. The names are those of Celery's message
  * headers and of `Context`.
  *
  * @see celery.app.task.Context
@@ -74,7 +75,20 @@ export interface TaskRequest {
   readonly retries?: number | null;
   readonly delivery_info?: { readonly routing_key?: string | null } | null;
   readonly group?: string | null;
+  /** Its place in the group, from 0; decides its place among the results of a chord. */
+  readonly group_index?: number | null;
   readonly parent_id?: string | null;
+  readonly root_id?: string | null;
+  /** The body of the chord that the task is a part of. */
+  readonly chord?: Signature | null;
+  /** What follows it in its chain, the next one last. */
+  readonly chain?: readonly Signature[] | null;
+  /** What to call after a success. */
+  readonly callbacks?: readonly Signature[] | null;
+  /** What to call after a failure. */
+  readonly errbacks?: readonly Signature[] | null;
+  /** Whether its result is not stored. @default false */
+  readonly ignore_result?: boolean | null;
   /** @default [] */
   readonly children?: readonly ResultTuple[] | null;
   readonly stamped_headers?: readonly string[] | null;

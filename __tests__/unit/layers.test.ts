@@ -6,7 +6,7 @@ const SRC = resolve('src');
 
 /** Files by layer, lowest first. A file may import from lower layers, from its own folder's siblings, and from its own layer. */
 const LAYERS: readonly (readonly string[])[] = [
-  ['states.ts', 'errors.ts', 'meta.ts', 'ports.ts', 'clock.ts', 'diagnostics.ts', 'redis/client.ts'],
+  ['states.ts', 'errors.ts', 'meta.ts', 'signature.ts', 'ports.ts', 'clock.ts', 'diagnostics.ts', 'redis/client.ts'],
   ['keys.ts', 'exception-text.ts', 'exceptions.ts', 'serializers/', 'retry.ts'],
   ['tuples.ts', 'cache.ts', 'redis/options.ts'],
   ['codec.ts'],
