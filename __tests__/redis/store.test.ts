@@ -26,6 +26,37 @@ async function calls(command: string): Promise<number> {
   return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
 }
 
+describe('the writes of one turn', () => {
+  it('shares one script between the writes of a turn, and tells each its own outcome', async () => {
+    await using test = new DriverUnderTest({ url: server.url });
+    const write = (key: string) => test.driver.store.write({ key, payload: meta('FAILURE'), ttl: 60, guard: guard });
+    await server.cli('SET', 'done', meta('SUCCESS'));
+    await server.cli('RPUSH', 'other', 'precious');
+    // The first time, the script itself is sent.
+    await Promise.all(['1', '2', '3', '4'].map(write));
+    const before = await calls('evalsha');
+    const outcomes = await Promise.allSettled(['new', 'done', 'other', 'new too'].map(write));
+    expect(outcomes).toEqual([
+      { status: 'fulfilled', value: 'stored' },
+      { status: 'fulfilled', value: 'kept' },
+      { status: 'rejected', reason: expect.objectContaining({ reply: 'WRONGTYPE' }) },
+      { status: 'fulfilled', value: 'stored' },
+    ]);
+    expect((await calls('evalsha')) - before).toBe(1);
+  });
+
+  it('sends a turn of many writes in several scripts, in order', async () => {
+    await using test = new DriverUnderTest({ url: server.url });
+    const large = 'x'.repeat(40 * 1024);
+    const writes = [...Array.from({ length: 150 }, (_, i) => `${i}`), large, large].map((result, i) =>
+      test.driver.store.write({ key: `many-${i}`, payload: meta('STARTED', result), ttl: 60, guard: guard }),
+    );
+    await test.driver.store.remove('many-0');
+    expect(new Set(await Promise.all(writes))).toEqual(new Set(['stored']));
+    expect(await server.cli('EXISTS', 'many-0', 'many-1', 'many-149', 'many-150', 'many-151')).toBe(4);
+  });
+});
+
 describe('a read', () => {
   it('resolves to the bytes, and to null without a key', async () => {
     await using test = new DriverUnderTest({ url: server.url });
@@ -117,11 +148,11 @@ describe.each([
 
   it('works after SCRIPT FLUSH', async () => {
     await using test = new DriverUnderTest({ url: server.url });
-    const write = { key: 'key', payload: meta('STARTED'), ttl: 60, guard: guarded };
-    await test.driver.store.write(write);
+    const write = { payload: meta('STARTED'), ttl: 60, guard: guarded };
+    const writeAll = () => Promise.all(['a', 'b', 'c'].map((key) => test.driver.store.write({ ...write, key })));
+    await writeAll();
     await server.cli('SCRIPT', 'FLUSH');
-    const outcomes = await Promise.all(['a', 'b', 'c'].map((key) => test.driver.store.write({ ...write, key })));
-    expect(outcomes).toEqual(['stored', 'stored', 'stored']);
+    expect(await writeAll()).toEqual(['stored', 'stored', 'stored']);
     expect(await calls('evalsha')).toBeGreaterThan(0);
   });
 

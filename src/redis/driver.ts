@@ -103,6 +103,7 @@ export class RedisDriver implements Driver {
   }
 
   async close(): Promise<void> {
+    this.store.flush();
     await Promise.all([this.#commands.close(), this.#subscriber.close()]);
   }
 }

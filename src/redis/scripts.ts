@@ -1,14 +1,14 @@
 /** The Lua of a store. Redis runs a script as one step, so nothing comes between its check, its write and its message. */
 import type { RedisClient } from './client.ts';
 
-/** A script with one key. */
+/** A script of any number of keys. */
 export interface Script {
   /** Its name as an ioredis command. */
   readonly name: string;
   readonly lua: string;
 }
 
-/** What a write script returns. */
+/** What a write script returns for a key, unless it is the text of an error. */
 export const KEPT = 0;
 /** Stored and published. */
 export const STORED = 1;
@@ -19,71 +19,105 @@ export const CHANGED = 3;
 /** Not stored: the probe cannot tell what is there. */
 export const UNKNOWN = 4;
 
-/** KEYS: the key, and the channel of its name. ARGV: payload, seconds to live or '', and for the second script the value to replace. */
+/** Between the outcomes of a script; errors of Redis are one line. One text is cheaper to parse than an array. */
+const SEPARATOR = ';;';
+
+/** A key is the channel of its name too. The text of an error is returned, so that it concerns its own key only. */
 const STORE = `
-if ARGV[2] == '' then
-  redis.call('SET', KEYS[1], ARGV[1])
-else
-  redis.call('SETEX', KEYS[1], ARGV[2], ARGV[1])
+local function store(key, payload, ttl)
+  local set
+  if ttl == '' then
+    set = redis.pcall('SET', key, payload)
+  else
+    set = redis.pcall('SETEX', key, ttl, payload)
+  end
+  if set.err then
+    return set.err
+  end
+  local sent = redis.pcall('PUBLISH', key, payload)
+  if type(sent) == 'table' and sent.err then
+    return ${UNANNOUNCED}
+  end
+  return ${STORED}
 end
-local sent = redis.pcall('PUBLISH', KEYS[1], ARGV[1])
-if type(sent) == 'table' and sent.err then
-  return ${UNANNOUNCED}
+`;
+
+/** ARGV: payload and seconds to live, or '', of each key. */
+const STORE_ALL = `
+local outcomes = {}
+for i, key in ipairs(KEYS) do
+  outcomes[i] = write(key, ARGV[2 * i - 1], ARGV[2 * i])
 end
-return ${STORED}
+return table.concat(outcomes, '${SEPARATOR}')
 `;
 
 /** Stores and publishes, whatever is there. */
-export const UNGUARDED_WRITE: Script = { name: 'celeryWriteUnguarded', lua: STORE };
+export const UNGUARDED_WRITE: Script = {
+  name: 'celeryWriteUnguarded',
+  lua: `${STORE}
+local write = store
+${STORE_ALL}`,
+};
 
 /**
- * Stores and publishes if the probe says that there is no SUCCESS.
+ * Stores and publishes each value for which the probe says that there is no SUCCESS.
  *
  * @param probe - see {@link SuccessGuard.probe}
  */
 export function probedWrite(probe: string, serial: number): Script {
   return {
     name: `celeryWrite${serial}`,
-    lua: `
+    lua: `${STORE}
 local function is_success(key)
 ${probe}
 end
--- WRONGTYPE for a key that is no string, whatever the probe does: SETEX would replace it
-local head = redis.pcall('GETRANGE', KEYS[1], 0, 0)
-if type(head) == 'table' then
-  return head
+local function write(key, payload, ttl)
+  -- WRONGTYPE for a key that is no string, whatever the probe does: SETEX would replace it
+  local head = redis.pcall('GETRANGE', key, 0, 0)
+  if type(head) == 'table' then
+    return head.err
+  end
+  local told, kept = pcall(is_success, key)
+  if not told then
+    return type(kept) == 'table' and kept.err or tostring(kept)
+  end
+  if kept then
+    return ${KEPT}
+  end
+  if kept == nil then
+    return ${UNKNOWN}
+  end
+  return store(key, payload, ttl)
 end
-local kept = is_success(KEYS[1])
-if kept then
-  return ${KEPT}
-end
-if kept == nil then
-  return ${UNKNOWN}
-end
-${STORE}`,
+${STORE_ALL}`,
   };
 }
 
-/** Stores and publishes if the value is the expected one; without a third argument, if there is none. */
+/** Stores and publishes if the value is the expected one, ARGV[3]; without that, if there is none. */
 export const COMPARED_WRITE: Script = {
   name: 'celeryWriteCompared',
-  lua: `
+  lua: `${STORE}
 if redis.call('GET', KEYS[1]) ~= (ARGV[3] or false) then
-  return ${CHANGED}
+  return '${CHANGED}'
 end
-${STORE}`,
+return tostring(store(KEYS[1], ARGV[1], ARGV[2]))`,
 };
 
-type ScriptCommand = (key: string, ...args: (string | Buffer)[]) => Promise<unknown>;
+type ScriptCommand = (...args: (string | Buffer)[]) => Promise<string>;
 
-/** Runs a script: EVAL the first time on a connection, EVALSHA from then on, and EVAL again after NOSCRIPT. */
+/**
+ * Runs a script: EVALSHA, and EVAL after NOSCRIPT. Resolves to the outcome of each key: one of the numbers, or the text
+ * of an error.
+ */
 export async function runScript(
   client: RedisClient,
   script: Script,
-  key: string,
-  args: (string | Buffer)[],
-): Promise<number> {
+  keys: readonly string[],
+  args: readonly (string | Buffer)[],
+): Promise<(number | string)[]> {
   const commands = client as RedisClient & Record<string, ScriptCommand | undefined>;
-  if (!commands[script.name]) client.defineCommand(script.name, { lua: script.lua, numberOfKeys: 1 });
-  return Number(await commands[script.name]?.(key, ...args));
+  const name = `${script.name}For${keys.length}`;
+  if (!commands[name]) client.defineCommand(name, { lua: script.lua, numberOfKeys: keys.length });
+  const outcomes = (await commands[name]?.(...keys, ...args)) ?? '';
+  return outcomes.split(SEPARATOR).map((outcome) => (/^\d$/.test(outcome) ? Number(outcome) : outcome));
 }

@@ -2,7 +2,7 @@
 import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
 import type { Connection } from './connection.ts';
-import { unavailable } from './errors.ts';
+import { refused, unavailable } from './errors.ts';
 import {
   CHANGED,
   COMPARED_WRITE,
@@ -14,9 +14,13 @@ import {
   runScript,
 } from './scripts.ts';
 import type { Script } from './scripts.ts';
+import { TickBatch } from './tick-batch.ts';
 
 /** The most keys of one MGET. */
-const MAX_KEYS = 100;
+const MAX_READS = 100;
+/** The most keys, and bytes, of one script. It blocks Redis for about 10 µs a key. */
+const MAX_WRITES = 64;
+const MAX_WRITE_BYTES = 64 * 1024;
 /** How often a value may change under a write without a probe. Each change is another writer's success. */
 const MAX_ROUNDS = 100;
 
@@ -26,17 +30,28 @@ interface Read {
   readonly reject: (error: unknown) => void;
 }
 
+interface PendingWrite {
+  readonly key: string;
+  readonly value: string | Buffer;
+  readonly ttl: string;
+  readonly resolve: (outcome: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
  * The commands of a result backend, over one connection.
  *
- * Each call has the connection's deadline. Commands of one caller are sent in the order of its calls.
+ * Each call has the connection's deadline. What one turn of the event loop asks for leaves together, writes before reads.
  */
 export class RedisStore implements ResultStore {
   readonly #connection: Connection;
   readonly #warnings: Warnings;
-  readonly #scripts = new Map<string, Script>();
-  /** Reads asked for in this tick. */
-  #reads: Read[] = [];
+  readonly #reads = new TickBatch<Read>((reads) => {
+    this.flush();
+    for (let from = 0; from < reads.length; from += MAX_READS) void this.#fetch(reads.slice(from, from + MAX_READS));
+  });
+  /** By probe, `null` without a guard. */
+  readonly #writes = new Map<string | null, TickBatch<PendingWrite>>();
 
   constructor(connection: Connection, warnings: Warnings) {
     this.#connection = connection;
@@ -53,14 +68,7 @@ export class RedisStore implements ResultStore {
    */
   read(key: string): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {
-      this.#reads.push({ key, resolve, reject });
-      if (this.#reads.length > 1) return;
-      // After everything else that runs in this turn: microtasks first, then the ticks they queued.
-      queueMicrotask(() => {
-        process.nextTick(() => {
-          this.#flush();
-        });
-      });
+      this.#reads.add({ key, resolve, reject });
     });
   }
 
@@ -71,8 +79,8 @@ export class RedisStore implements ResultStore {
 
   /**
    * Unless the guard finds a SUCCESS: sets the key and publishes the same bytes, in one step. Commands: EVALSHA (EVAL at
-   * first), in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or when it cannot tell: GET, and
-   * another script with GET. Without a guard: SETEX or SET, PUBLISH.
+   * first) for up to 64 writes of one turn, in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or
+   * when it cannot tell: GET, and another script with GET. Without a guard: SETEX or SET, PUBLISH.
    *
    * @throws BackendError with `reply` `'WRONGTYPE'` when the key holds something that is no result; it is left alone
    */
@@ -88,15 +96,15 @@ export class RedisStore implements ResultStore {
     return 'unannounced';
   }
 
-  /** Deletes the key. Command: DEL. */
-  async remove(key: string): Promise<void> {
-    await this.#connection.run({ what: `DEL ${key}`, send: (client) => client.del(key) });
+  /** Sends the writes that this turn has asked for so far, without waiting for its end. */
+  flush(): void {
+    for (const writes of this.#writes.values()) writes.flush();
   }
 
-  #flush(): void {
-    const reads = this.#reads;
-    this.#reads = [];
-    for (let from = 0; from < reads.length; from += MAX_KEYS) void this.#fetch(reads.slice(from, from + MAX_KEYS));
+  /** Deletes the key. Command: DEL. */
+  async remove(key: string): Promise<void> {
+    this.flush();
+    await this.#connection.run({ what: `DEL ${key}`, send: (client) => client.del(key) });
   }
 
   async #fetch(reads: readonly Read[]): Promise<void> {
@@ -122,41 +130,100 @@ export class RedisStore implements ResultStore {
 
   async #write(write: Write): Promise<number> {
     const { guard } = write;
-    if (!guard) return this.#runWrite(UNGUARDED_WRITE, write, []);
-    const outcome = guard.probe === undefined ? UNKNOWN : await this.#writeProbed(write, guard.probe);
+    if (!guard) return this.#add(write, null);
+    const outcome = guard.probe === undefined ? UNKNOWN : await this.#add(write, guard.probe);
     return outcome === UNKNOWN ? this.#writeCompared(write, guard) : outcome;
   }
 
-  #writeProbed(write: Write, probe: string): Promise<number> {
-    let script = this.#scripts.get(probe);
-    if (!script) {
-      script = probedWrite(probe, this.#scripts.size);
-      this.#scripts.set(probe, script);
-    }
-    return this.#runWrite(script, write, []);
+  #add({ key, payload, ttl }: Write, probe: string | null): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const pending = { key, value: toArgument(payload), ttl: ttlText(ttl), resolve, reject };
+      this.#batchOf(probe).add(pending);
+    });
   }
 
-  async #writeCompared(write: Write, guard: SuccessGuard): Promise<number> {
-    const { key } = write;
+  #batchOf(probe: string | null): TickBatch<PendingWrite> {
+    const present = this.#writes.get(probe);
+    if (present) return present;
+    const script = probe === null ? UNGUARDED_WRITE : probedWrite(probe, this.#writes.size);
+    const batch = new TickBatch<PendingWrite>((writes) => {
+      for (const chunk of chunksOf(writes)) void this.#store(script, chunk);
+    });
+    this.#writes.set(probe, batch);
+    return batch;
+  }
+
+  async #store(script: Script, writes: readonly PendingWrite[]): Promise<void> {
+    try {
+      const outcomes = await this.#run(
+        script,
+        writes.map(({ key }) => key),
+        writes.flatMap(({ value, ttl }) => [value, ttl]),
+      );
+      writes.forEach(({ key, resolve, reject }, index) => {
+        const outcome = outcomes[index];
+        if (typeof outcome === 'number') resolve(outcome);
+        else reject(refused(storeOf([key]), replyError(outcome ?? 'ERR no outcome')));
+      });
+    } catch (error) {
+      for (const { reject } of writes) reject(error);
+    }
+  }
+
+  async #writeCompared({ key, payload, ttl }: Write, guard: SuccessGuard): Promise<number> {
+    const value = toArgument(payload);
     for (let round = 0; round < MAX_ROUNDS; round += 1) {
       const [stored] = await this.#get([key]);
       if (stored && guard.isSuccess(stored)) return KEPT;
-      const outcome = await this.#runWrite(COMPARED_WRITE, write, stored ? [stored] : []);
+      const expected = stored ? [stored] : [];
+      const [outcome] = await this.#run(COMPARED_WRITE, [key], [value, ttlText(ttl), ...expected]);
+      if (typeof outcome !== 'number') throw refused(storeOf([key]), replyError(outcome ?? 'ERR no outcome'));
       if (outcome !== CHANGED) return outcome;
     }
     throw unavailable(`The value of ${key} changed ${MAX_ROUNDS} times while it was to be written.`);
   }
 
-  #runWrite(script: Script, { key, payload, ttl }: Write, more: Buffer[]): Promise<number> {
-    const value = toArgument(payload);
-    const args = [value, ttl === null ? '' : String(ttl), ...more];
-    const bytes = more.reduce((sum, { length }) => sum + length, value.length);
+  #run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<(number | string)[]> {
     return this.#connection.run({
-      what: `the store of ${key}`,
-      bytes,
-      send: (client) => runScript(client, script, key, args),
+      what: storeOf(keys),
+      bytes: args.reduce((sum, { length }) => sum + length, 0),
+      send: async (client) => {
+        const outcomes = await runScript(client, script, keys, args);
+        // It concerns the connection, and so every key.
+        const readOnly = outcomes.find((outcome) => typeof outcome === 'string' && outcome.startsWith('READONLY'));
+        if (readOnly !== undefined) throw replyError(String(readOnly));
+        return outcomes;
+      },
     });
   }
+}
+
+function storeOf([key = '', ...others]: readonly string[]): string {
+  return `the store of ${key}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+}
+
+function ttlText(ttl: number | null): string {
+  return ttl === null ? '' : String(ttl);
+}
+
+/** The text of an error that a script returned, as the error it was. */
+function replyError(text: string): Error {
+  return Object.assign(new Error(text), { name: 'ReplyError' });
+}
+
+/** In the given order, each at most so long and so large. */
+function* chunksOf(writes: readonly PendingWrite[]): Generator<readonly PendingWrite[], void, undefined> {
+  let from = 0;
+  let bytes = 0;
+  for (const [index, { value }] of writes.entries()) {
+    if (index > from && (index - from === MAX_WRITES || bytes + value.length > MAX_WRITE_BYTES)) {
+      yield writes.slice(from, index);
+      from = index;
+      bytes = 0;
+    }
+    bytes += value.length;
+  }
+  yield writes.slice(from);
 }
 
 /** The longest payload, in units of UTF-16, that is sent as text. */
