@@ -3,7 +3,7 @@ import type { MetaObserver } from './consumer/channel.ts';
 import { InvalidArgumentError } from './errors.ts';
 import { checkId } from './keys.ts';
 import type { ResultTuple, TaskRequest } from './meta.ts';
-import { show } from './options.ts';
+import { show } from './option-checks.ts';
 import type { Signature } from './signature.ts';
 
 /** The application, as far as a backend is concerned. A plain `{}` will do. */

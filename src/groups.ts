@@ -3,7 +3,7 @@ import type { Codec } from './codec.ts';
 import { InvalidArgumentError } from './errors.ts';
 import type { Keys } from './keys.ts';
 import type { GroupTuple } from './meta.ts';
-import type { ResultStore, StoreOutcome } from './ports.ts';
+import type { KeyStore, ResultStore, StoreOutcome } from './ports.ts';
 import { readGuarded } from './reader.ts';
 import type { Storer } from './storer.ts';
 import { isGroupTuple, parseTuple } from './tuples.ts';
@@ -11,6 +11,8 @@ import { isGroupTuple, parseTuple } from './tuples.ts';
 /** What groups are kept with. */
 export interface GroupParts {
   readonly store: ResultStore;
+  /** The same, for reads and removals. */
+  readonly keyStore: KeyStore;
   readonly keys: Keys;
   readonly codec: Codec;
   readonly storer: Storer;
@@ -35,14 +37,14 @@ export class Groups {
   }
 
   async restore(groupId: string): Promise<GroupTuple | null> {
-    const { store, keys, codec } = this.#parts;
-    const payload = await readGuarded(store.read(keys.group(groupId)), groupId, `group ${groupId}`);
+    const { keyStore, keys, codec } = this.#parts;
+    const payload = await readGuarded(keyStore.read(keys.group(groupId)), groupId, `group ${groupId}`);
     return payload && payload.byteLength > 0 ? codec.decodeGroup(payload) : null;
   }
 
   async delete(groupId: string): Promise<void> {
-    const { store, keys } = this.#parts;
-    await store.remove(keys.group(groupId));
+    const { keyStore, keys } = this.#parts;
+    await keyStore.remove(keys.group(groupId));
   }
 }
 

@@ -5,6 +5,7 @@ export type { Clock, Timer } from './clock.ts';
 export type { MetaObserver } from './consumer/channel.ts';
 export type { Completion } from './consumer/completions.ts';
 export type { CollectOptions, Dependency } from './dependencies.ts';
+export { configFromEnv } from './env.ts';
 export type { BackendStats, DiagnosticEvents, WarningCode } from './diagnostics.ts';
 export type { BackendErrorOptions, CeleryErrorOptions, ErrorCode, LastLook, RemoteErrorFields } from './errors.ts';
 export {
@@ -39,7 +40,7 @@ export { AsyncResult, GroupResult, resultFromTuple } from './result.ts';
 export type { GetOptions, Result, ResultSource, TaskResult } from './result-node.ts';
 export type { JoinOptions, LookOptions } from './result-set.ts';
 export { ResultSet } from './result-set.ts';
-export type { RetryPolicy } from './retry.ts';
+export type { AlwaysRetry, RetryPolicy } from './retry.ts';
 export type { SerializerFactory } from './serializers/index.ts';
 export { registerSerializer } from './serializers/index.ts';
 export type { JsonLimits, JsonOptions } from './serializers/json.ts';

@@ -5,6 +5,7 @@
  *
  * @see celery.backends.base.Backend._get_result_meta
  */
+import { type DateWriter, isoUtc } from './dates.ts';
 import type { Signature } from './signature.ts';
 import type { TaskState } from './states.ts';
 
@@ -107,6 +108,8 @@ export interface MetaParts {
   readonly extended: boolean;
   /** Wall clock, in milliseconds since 1970. */
   readonly now: number;
+  /** How `date_done` is written. @default in UTC */
+  readonly writeDate?: DateWriter | undefined;
 }
 
 const DATED_STATES = new Set<string>(['SUCCESS', 'FAILURE', 'REVOKED']);
@@ -119,7 +122,7 @@ export function buildMeta(parts: MetaParts): TaskMeta {
     result: parts.result,
     traceback: parts.traceback,
     children: request ? (request.children ?? []) : null,
-    date_done: DATED_STATES.has(parts.state) ? isoMicroseconds(parts.now) : null,
+    date_done: DATED_STATES.has(parts.state) ? (parts.writeDate ?? isoUtc)(parts.now) : null,
   };
   if (request) {
     if (request.group) meta['group_id'] = request.group;
@@ -145,9 +148,4 @@ function addExtended(meta: Record<string, unknown>, request: TaskRequest): void 
     // An assignment to `__proto__` would set the prototype.
     Object.defineProperty(meta, stamp, { value, enumerable: true, writable: true, configurable: true });
   }
-}
-
-/** `2026-11-22T21:33:46.571000+00:00`: six digits, because Celery 5.2 reads the fraction as a count of microseconds. */
-function isoMicroseconds(now: number): string {
-  return `${new Date(now).toISOString().slice(0, -1)}000+00:00`;
 }

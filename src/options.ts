@@ -2,10 +2,29 @@
 import { type Clock, systemClock } from './clock.ts';
 import { ImproperlyConfigured } from './errors.ts';
 import type { ExceptionRegistry } from './exceptions.ts';
+import {
+  check,
+  checkAccept,
+  checkAlwaysRetry,
+  checkBoolean,
+  checkExpires,
+  checkInteger,
+  checkLimits,
+  checkMethods,
+  checkNames,
+  checkPrefix,
+  checkRetryPolicy,
+  checkSeconds,
+  checkSerializer,
+  checkTimezone,
+  DEFAULT_ALWAYS_RETRY,
+  DEFAULT_RETRY_POLICY,
+  defined,
+} from './option-checks.ts';
 import type { Serializer } from './ports.ts';
 import type { GivenClient } from './redis/client.ts';
 import { checkConnectionName, type RedisDefaults } from './redis/options.ts';
-import type { RetryPolicy } from './retry.ts';
+import type { AlwaysRetry, RetryPolicy } from './retry.ts';
 import { DEFAULT_LIMITS, type JsonLimits } from './serializers/json.ts';
 import { readSettings } from './settings.ts';
 
@@ -35,6 +54,22 @@ export interface BackendOptions {
   readonly expires?: number | string | null | undefined;
   /** Whether to store name, args, kwargs, worker, retries and queue of the task with its result. @default false */
   readonly extended?: boolean | undefined;
+  /**
+   * Whether results are not stored, unless the task's request says otherwise; for those who run tasks. Failures are,
+   * with `storeErrorsEvenIfIgnored`. `storeResult` itself stores whatever it is given. @default false
+   */
+  readonly ignoreResult?: boolean | undefined;
+  /** Whether the failure of a task is stored though its result is ignored. @default false */
+  readonly storeErrorsEvenIfIgnored?: boolean | undefined;
+  /** Whether those who run tasks store STARTED when one begins. @default false */
+  readonly trackStarted?: boolean | undefined;
+  /** Seconds that a chord's last part waits for the results of a header with groups in it. @default 3 */
+  readonly chordJoinTimeout?: number | undefined;
+  /**
+   * Whether the results of a chord's header keep the order of its tasks: a sorted set in Redis, else a list in the order
+   * of completion. Must be the same for all who run tasks of one chord. @default true
+   */
+  readonly chordOrdered?: boolean | undefined;
   /** Put before every key and channel, with `_` unless it ends in `:`, `_`, `-` or `.`. @default '' */
   readonly globalKeyprefix?: string | null | undefined;
   /** Seconds that a read or one try of a store may take. @default 5 */
@@ -53,6 +88,13 @@ export interface BackendOptions {
   readonly closeTimeout?: number | undefined;
   /** How a failed store is tried again. @default 20 retries, after 0, 1, 1, 1 ... s, as in Celery */
   readonly retryPolicy?: Partial<RetryPolicy> | undefined;
+  /**
+   * Whether reads that fail for want of Redis are tried again as well, and stores beyond `retryPolicy`; true, or how. A
+   * call may then take for ever, until `close`. Waits survive outages without it. @default false
+   */
+  readonly alwaysRetry?: boolean | Partial<AlwaysRetry> | undefined;
+  /** IANA name of the time zone in which `date_done` is written. The instant is the same. @default 'UTC' */
+  readonly timezone?: string | undefined;
   /** Bounds on what is read and written. */
   readonly limits?: Partial<JsonLimits> | undefined;
   /** Shown in CLIENT LIST behind the names of our own two connections. */
@@ -74,6 +116,11 @@ export interface ResolvedOptions {
   /** Whole seconds; `null` = no expiry. */
   readonly expires: number | null;
   readonly extended: boolean;
+  readonly ignoreResult: boolean;
+  readonly storeErrorsEvenIfIgnored: boolean;
+  readonly trackStarted: boolean;
+  readonly chordJoinTimeout: number;
+  readonly chordOrdered: boolean;
   readonly globalKeyprefix: string;
   readonly commandTimeout: number;
   readonly connectTimeout: number;
@@ -83,6 +130,8 @@ export interface ResolvedOptions {
   readonly lastLook: number;
   readonly closeTimeout: number;
   readonly retryPolicy: RetryPolicy;
+  readonly alwaysRetry: AlwaysRetry | false;
+  readonly timezone: string;
   readonly limits: JsonLimits;
   readonly connectionName: string | undefined;
   readonly connectionDefaults: RedisDefaults;
@@ -98,6 +147,11 @@ export type DefaultOptions = Pick<
   | 'maxCachedBytes'
   | 'expires'
   | 'extended'
+  | 'ignoreResult'
+  | 'storeErrorsEvenIfIgnored'
+  | 'trackStarted'
+  | 'chordJoinTimeout'
+  | 'chordOrdered'
   | 'globalKeyprefix'
   | 'commandTimeout'
   | 'connectTimeout'
@@ -107,6 +161,8 @@ export type DefaultOptions = Pick<
   | 'lastLook'
   | 'closeTimeout'
   | 'retryPolicy'
+  | 'alwaysRetry'
+  | 'timezone'
   | 'limits'
   | 'clock'
 >;
@@ -118,6 +174,11 @@ export const DEFAULTS: DefaultOptions = Object.freeze({
   maxCachedBytes: 64 * 1024 * 1024,
   expires: 86_400,
   extended: false,
+  ignoreResult: false,
+  storeErrorsEvenIfIgnored: false,
+  trackStarted: false,
+  chordJoinTimeout: 3,
+  chordOrdered: true,
   globalKeyprefix: '',
   commandTimeout: 5,
   connectTimeout: 5,
@@ -126,7 +187,9 @@ export const DEFAULTS: DefaultOptions = Object.freeze({
   backstop: 30,
   lastLook: 0.25,
   closeTimeout: 10,
-  retryPolicy: Object.freeze({ maxRetries: 20, intervalStart: 0, intervalStep: 1, intervalMax: 1 }),
+  retryPolicy: DEFAULT_RETRY_POLICY,
+  alwaysRetry: false,
+  timezone: 'UTC',
   limits: DEFAULT_LIMITS,
   clock: systemClock,
 });
@@ -144,8 +207,7 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
   const given = defined(options);
   if (given.client && given.url) throw new ImproperlyConfigured('client: expected a client or a url; got both.');
   const all = { ...DEFAULTS, ...settings, ...given } as BackendOptions & DefaultOptions;
-  const seconds = (name: keyof BackendOptions, least: 'positive' | 'zero'): number =>
-    checkSeconds(name, all[name], least);
+  const flag = (name: keyof BackendOptions): boolean => checkBoolean(name, all[name]);
   return Object.freeze({
     url: check('url', all.url, 'a string', all.url === undefined || typeof all.url === 'string'),
     client: given.client,
@@ -154,16 +216,16 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
     maxCachedResults: checkInteger('maxCachedResults', all.maxCachedResults, -1),
     maxCachedBytes: checkInteger('maxCachedBytes', all.maxCachedBytes, 1),
     expires: checkExpires(all.expires),
-    extended: check('extended', all.extended, 'a boolean', typeof all.extended === 'boolean'),
+    extended: flag('extended'),
+    ignoreResult: flag('ignoreResult'),
+    storeErrorsEvenIfIgnored: flag('storeErrorsEvenIfIgnored'),
+    trackStarted: flag('trackStarted'),
+    chordOrdered: flag('chordOrdered'),
     globalKeyprefix: checkPrefix(all.globalKeyprefix),
-    commandTimeout: seconds('commandTimeout', 'positive'),
-    connectTimeout: seconds('connectTimeout', 'positive'),
-    heartbeat: seconds('heartbeat', 'positive'),
-    deadAfter: seconds('deadAfter', 'positive'),
-    backstop: seconds('backstop', 'zero'),
-    lastLook: seconds('lastLook', 'zero'),
-    closeTimeout: seconds('closeTimeout', 'zero'),
+    ...checkTimes(all),
     retryPolicy: checkRetryPolicy({ ...DEFAULTS.retryPolicy, ...settings.retryPolicy }, given.retryPolicy),
+    alwaysRetry: checkAlwaysRetry({ ...DEFAULT_ALWAYS_RETRY, ...settings.alwaysRetryPolicy }, all.alwaysRetry),
+    timezone: checkTimezone(all.timezone),
     limits: checkLimits(given.limits),
     connectionName: checkConnectionName(all.connectionName),
     connectionDefaults,
@@ -172,100 +234,21 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
   });
 }
 
-/** The entries that are not undefined. */
-export function defined<T extends object>(bag: T): Partial<T> {
-  return Object.fromEntries(Object.entries(bag).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-/** How a wrong value is shown. */
-export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return typeof value === 'function' ? 'a function' : String(value);
+/** The options that are seconds. */
+function checkTimes(all: BackendOptions) {
+  const positive = (name: keyof BackendOptions): number => checkSeconds(name, all[name], 'positive');
+  const any = (name: keyof BackendOptions): number => checkSeconds(name, all[name], 'zero');
+  return {
+    chordJoinTimeout: positive('chordJoinTimeout'),
+    commandTimeout: positive('commandTimeout'),
+    connectTimeout: positive('connectTimeout'),
+    heartbeat: positive('heartbeat'),
+    deadAfter: positive('deadAfter'),
+    backstop: any('backstop'),
+    lastLook: any('lastLook'),
+    closeTimeout: any('closeTimeout'),
+  };
 }
 
 /** Every option there is. */
 const OPTION_NAMES = [...Object.keys(DEFAULTS), 'url', 'client', 'acceptContent', 'connectionName', 'exceptions'];
-
-/** Refuses what is no bag of options, and names that are none of them. */
-function checkNames(what: string, bag: unknown, names: readonly string[]): void {
-  check(what, bag, 'an object', typeof bag === 'object' && bag !== null && !Array.isArray(bag));
-  const unknown = Object.keys(bag as object).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  throw new ImproperlyConfigured(`${what}: ${show(unknown)} is none of them; expected some of ${names.join(', ')}.`);
-}
-
-function check<T>(name: string, value: T, expected: string, ok: boolean): T {
-  if (!ok) throw new ImproperlyConfigured(`${name}: expected ${expected}; got ${show(value)}.`);
-  return value;
-}
-
-function checkInteger(name: string, value: unknown, least: number): number {
-  const ok = Number.isSafeInteger(value) && (value as number) >= least;
-  return check(name, value as number, `a whole number of at least ${least}`, ok);
-}
-
-function checkSeconds(name: string, value: unknown, least: 'positive' | 'zero'): number {
-  const ok = typeof value === 'number' && Number.isFinite(value) && (least === 'zero' ? value >= 0 : value > 0);
-  return check(name, value as number, least === 'zero' ? 'seconds, 0 or more' : 'seconds, more than 0', ok);
-}
-
-function checkExpires(value: unknown): number | null {
-  if (value === null) return null;
-  const seconds = typeof value === 'string' && /^\d+(\.\d+)?$/.test(value) ? Number(value) : value;
-  const ok = typeof seconds === 'number' && Number.isFinite(seconds) && seconds >= 0;
-  check('expires', value, 'seconds, 0 or more, or null', ok && seconds <= Number.MAX_SAFE_INTEGER / 1000);
-  return Math.trunc(seconds as number) || null;
-}
-
-function checkPrefix(value: unknown): string {
-  return check(
-    'globalKeyprefix',
-    (value ?? '') as string,
-    'a string or null',
-    value == null || typeof value === 'string',
-  );
-}
-
-function checkMethods<T>(name: string, value: T, methods: readonly string[]): T {
-  const bag = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
-  const missing = methods.filter((method) => typeof bag[method] !== 'function');
-  const lack = missing.length < methods.length ? ` without ${missing.join(', ')}` : '';
-  if (missing.length === 0) return value;
-  const expected = `an object with the methods ${methods.join(', ')}`;
-  throw new ImproperlyConfigured(`${name}: expected ${expected}; got ${show(value)}${lack}.`);
-}
-
-function checkSerializer(given: unknown): string | Serializer {
-  if (typeof given === 'string') return given;
-  check('serializer', given, 'a name or a serializer', typeof given === 'object' && given !== null);
-  const value = given as Serializer;
-  for (const name of ['name', 'contentType'] as const) {
-    check(`serializer.${name}`, value[name], 'a string', typeof value[name] === 'string');
-  }
-  return checkMethods('serializer', value, ['encode', 'decode']);
-}
-
-function checkAccept(value: readonly string[] | undefined): readonly string[] | undefined {
-  if (value === undefined) return undefined;
-  const ok = Array.isArray(value) && value.every((name) => typeof name === 'string');
-  return check('acceptContent', value, 'an array of strings', ok);
-}
-
-function checkRetryPolicy(base: RetryPolicy, given: Partial<RetryPolicy> = {}): RetryPolicy {
-  checkNames('retryPolicy', given, Object.keys(DEFAULTS.retryPolicy));
-  const policy = { ...base, ...defined(given) };
-  // Infinity is Celery's `None`: for ever.
-  if (policy.maxRetries !== Infinity) checkInteger('retryPolicy.maxRetries', policy.maxRetries, 0);
-  checkSeconds('retryPolicy.intervalStart', policy.intervalStart, 'zero');
-  checkSeconds('retryPolicy.intervalStep', policy.intervalStep, 'zero');
-  checkSeconds('retryPolicy.intervalMax', policy.intervalMax, 'zero');
-  return Object.freeze(policy);
-}
-
-function checkLimits(given: Partial<JsonLimits> = {}): JsonLimits {
-  checkNames('limits', given, Object.keys(DEFAULTS.limits));
-  const limits = { ...DEFAULTS.limits, ...defined(given) };
-  for (const name of ['maxDepth', 'maxDigits', 'maxPayload'] as const) checkInteger(`limits.${name}`, limits[name], 1);
-  return Object.freeze(limits);
-}

@@ -45,6 +45,9 @@ export interface ResultStore {
   remove(key: string): Promise<void>;
 }
 
+/** A store as far as it reads and removes. */
+export type KeyStore = Pick<ResultStore, 'read' | 'readMany' | 'remove'>;
+
 /** What a driver tells the one who listens. None of its methods may throw. */
 export interface ChannelListener {
   /** A message on a channel. */

@@ -4,16 +4,16 @@ import type { Codec } from './codec.ts';
 import { BackendClosedError, BackendGetMetaError } from './errors.ts';
 import type { Keys } from './keys.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
-import type { ResultStore } from './ports.ts';
+import type { KeyStore } from './ports.ts';
 
 /** Metas as they are stored: the errors in them are still {@link ExceptionInfo}. */
 export class Reader {
-  readonly #store: ResultStore;
+  readonly #store: KeyStore;
   readonly #keys: Keys;
   readonly #codec: Codec;
   readonly #cache: ResultCache;
 
-  constructor(store: ResultStore, keys: Keys, codec: Codec, cache: ResultCache) {
+  constructor(store: KeyStore, keys: Keys, codec: Codec, cache: ResultCache) {
     this.#store = store;
     this.#keys = keys;
     this.#codec = codec;

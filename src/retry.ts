@@ -17,6 +17,26 @@ export interface RetryPolicy {
   readonly intervalMax: number;
 }
 
+/**
+ * How reads, and stores beyond their policy, are tried again: after a random part of a time that doubles.
+ *
+ * @see celery.utils.time.get_exponential_backoff_interval
+ */
+export interface AlwaysRetry {
+  /** Seconds, the first retry waits up to twice that. @default 0.01 */
+  readonly baseSleep: number;
+  /** Seconds at the most. @default 10 */
+  readonly maxSleep: number;
+  /** @default Infinity, for ever */
+  readonly maxRetries: number;
+}
+
+/** Seconds before retry number `retry`, which counts from 1. */
+export function jitteredInterval({ baseSleep, maxSleep }: AlwaysRetry, retry: number): number {
+  // A power beyond that would make an infinite number of times 0.
+  return Math.random() * Math.min(maxSleep, baseSleep * 2 ** Math.min(retry, 100));
+}
+
 /** Seconds before retry number `retry`, which counts from 0. */
 export function retryInterval(policy: RetryPolicy, retry: number): number {
   return Math.min(policy.intervalStart + retry * policy.intervalStep, policy.intervalMax);

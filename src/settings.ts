@@ -3,34 +3,23 @@
  *
  * @see https://docs.celeryq.dev/en/stable/userguide/configuration.html
  */
+import { machineTimezone } from './dates.ts';
 import { ImproperlyConfigured } from './errors.ts';
+import { show } from './option-checks.ts';
 import { type RedisDefaults, TLS_OPTIONS } from './redis/options.ts';
-import type { RetryPolicy } from './retry.ts';
-
-/** Celery's name in camelCase, and the option it sets. */
-const SETTINGS = {
-  resultBackend: 'url',
-  resultSerializer: 'serializer',
-  acceptContent: 'acceptContent',
-  resultAcceptContent: 'acceptContent',
-  resultExpires: 'expires',
-  resultExtended: 'extended',
-  redisSocketTimeout: 'commandTimeout',
-  redisSocketConnectTimeout: 'connectTimeout',
-  redisClientName: 'connectionName',
-} as const;
-
-const CONNECTION_SETTINGS = {
-  redisHost: 'host',
-  redisPort: 'port',
-  redisDb: 'db',
-  redisUsername: 'username',
-  redisPassword: 'password',
-} as const;
+import type { AlwaysRetry, RetryPolicy } from './retry.ts';
+import {
+  CONNECTION_SETTINGS,
+  READ_SETTINGS,
+  REFUSED_SETTINGS,
+  SETTINGS,
+  snakeCase,
+  TRANSPORT_SETTINGS,
+} from './setting-table.ts';
 
 const OLD_NAMES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
-    [...Object.keys(SETTINGS), ...Object.keys(CONNECTION_SETTINGS)].map((name) => [oldName(name), name]),
+    [SETTINGS, CONNECTION_SETTINGS, READ_SETTINGS].flatMap(Object.keys).map((name) => [oldName(name), name]),
   ),
   CELERY_TASK_RESULT_EXPIRES: 'resultExpires',
 };
@@ -42,12 +31,22 @@ export interface Settings {
   acceptContent?: readonly string[];
   expires?: number | string | null;
   extended?: boolean;
+  ignoreResult?: boolean;
+  storeErrorsEvenIfIgnored?: boolean;
+  trackStarted?: boolean;
+  chordJoinTimeout?: number;
+  chordOrdered?: boolean;
   maxCachedResults?: number;
   globalKeyprefix?: string | null;
   commandTimeout?: number;
   connectTimeout?: number;
   connectionName?: string;
+  heartbeat?: number;
+  timezone?: string;
   retryPolicy?: Partial<RetryPolicy>;
+  alwaysRetry?: boolean;
+  /** How, where it is asked for. */
+  alwaysRetryPolicy?: Partial<AlwaysRetry>;
   connectionDefaults: RedisDefaults;
 }
 
@@ -57,17 +56,44 @@ type Bag = Readonly<Record<string, unknown>>;
 export function readSettings(conf: unknown): Settings {
   const bag = asBag('app.conf', conf);
   refuseOldNames(bag);
-  const settings = pick(bag, SETTINGS);
+  refuseOthers(bag);
+  const settings = { ...pick(bag, SETTINGS), ...readOthers(bag) };
   // Celery's alias: only the settings of redis say where.
   if (settings['url'] === 'redis') delete settings['url'];
-  const cacheMax = setting(bag, 'resultCacheMax');
-  if (cacheMax !== undefined) settings['maxCachedResults'] = cacheMax ?? 0;
   const transport = asBag('app.conf.resultBackendTransportOptions', setting(bag, 'resultBackendTransportOptions'));
-  Object.assign(settings, pick(transport, { globalKeyprefix: 'globalKeyprefix' }));
+  Object.assign(settings, pick(transport, TRANSPORT_SETTINGS));
   const policy = asBag('resultBackendTransportOptions.retryPolicy', setting(transport, 'retryPolicy'));
   settings['retryPolicy'] = readRetryPolicy(policy);
   const tls = readTls(setting(bag, 'redisBackendUseSsl'));
   return { ...settings, connectionDefaults: { ...pick(bag, CONNECTION_SETTINGS), ...(tls && { tls }) } };
+}
+
+/** Those of `READ_SETTINGS` that are at the top. */
+function readOthers(bag: Bag): Record<string, unknown> {
+  const found = pick(bag, { timezone: 'timezone', resultBackendAlwaysRetry: 'alwaysRetry' });
+  if (found['timezone'] === undefined && setting(bag, 'enableUtc') === false) found['timezone'] = machineTimezone();
+  const cacheMax = setting(bag, 'resultCacheMax');
+  if (cacheMax !== undefined) found['maxCachedResults'] = cacheMax ?? 0;
+  // 0 is "never" there, and a link that is never checked is none of ours.
+  const interval = setting(bag, 'redisBackendHealthCheckInterval');
+  if (interval !== undefined && interval !== null && interval !== 0) found['heartbeat'] = interval;
+  found['alwaysRetryPolicy'] = readAlwaysRetry(bag);
+  return found;
+}
+
+function readAlwaysRetry(bag: Bag): object {
+  const found = pick(bag, { resultBackendMaxRetries: 'maxRetries' });
+  if (setting(bag, 'resultBackendMaxRetries') === null) found['maxRetries'] = Infinity;
+  for (const part of ['base', 'max']) {
+    const name = `resultBackend${part === 'base' ? 'Base' : 'Max'}SleepBetweenRetriesMs`;
+    const ms = setting(bag, name);
+    if (ms === undefined || ms === null) continue;
+    if (typeof ms !== 'number' || !(ms >= 0 && ms < Infinity)) {
+      throw new ImproperlyConfigured(`app.conf.${name}: expected milliseconds, 0 or more; got ${show(ms)}.`);
+    }
+    found[`${part}Sleep`] = ms / 1000;
+  }
+  return found;
 }
 
 function readRetryPolicy(policy: Bag): object {
@@ -105,12 +131,15 @@ function refuseOldNames(bag: Bag): void {
   }
 }
 
-function oldName(name: string): string {
-  return `CELERY_${snakeCase(name).toUpperCase()}`;
+function refuseOthers(bag: Bag): void {
+  for (const [name, instead] of Object.entries(REFUSED_SETTINGS)) {
+    const value = setting(bag, name);
+    if (value !== undefined && value !== null) throw new ImproperlyConfigured(`app.conf.${name}: ${instead}.`);
+  }
 }
 
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+function oldName(name: string): string {
+  return `CELERY_${snakeCase(name).toUpperCase()}`;
 }
 
 /** The settings that are there, under other names. */

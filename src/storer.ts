@@ -2,8 +2,16 @@
 import type { Clock, Timer } from './clock.ts';
 import { publish } from './diagnostics.ts';
 import { BackendClosedError, BackendStoreError } from './errors.ts';
+import { Pauses } from './pauses.ts';
 import type { StoreOutcome } from './ports.ts';
-import { isRetryable, retryInterval, type RetryPolicy, totalInterval } from './retry.ts';
+import {
+  type AlwaysRetry,
+  isRetryable,
+  jitteredInterval,
+  retryInterval,
+  type RetryPolicy,
+  totalInterval,
+} from './retry.ts';
 
 /** One store. */
 export interface StoreJob {
@@ -15,33 +23,36 @@ export interface StoreJob {
   readonly write: () => Promise<StoreOutcome>;
 }
 
-/** A pause that `close` can end. */
-interface Pause {
-  readonly timer: Timer;
-  readonly end: () => void;
+/** How a {@link Storer} tries. */
+export interface StorerOptions {
+  readonly policy: RetryPolicy;
+  /** How it goes on when the policy is used up; false = not at all. */
+  readonly alwaysRetry: AlwaysRetry | false;
+  /** Milliseconds of one try. */
+  readonly commandTimeoutMs: number;
 }
 
 /**
  * Stores of one task leave in the order they came, retries included: a late retry of STARTED never lands on a final
  * state. Tasks do not wait for one another. A store is given up when its retries, or the time they would take and one
- * more try, are used up, counted from its acceptance.
+ * more try, are used up, counted from its acceptance; with `alwaysRetry` it goes on from there, at its pace.
  */
 export class Storer {
-  readonly #policy: RetryPolicy;
+  readonly #options: StorerOptions;
   readonly #clock: Clock;
   /** Milliseconds from acceptance after which no new try is made. */
   readonly #patienceMs: number;
   /** The last store of each task that has any under way. */
   readonly #tails = new Map<string, Promise<unknown>>();
-  readonly #pauses = new Set<Pause>();
-  #closing = false;
+  readonly #pauses: Pauses;
   /** Tries that were not the first. */
   retries = 0;
 
-  constructor(policy: RetryPolicy, commandTimeoutMs: number, clock: Clock) {
-    this.#policy = policy;
+  constructor(options: StorerOptions, clock: Clock) {
+    this.#options = options;
     this.#clock = clock;
-    this.#patienceMs = totalInterval(policy) * 1000 + commandTimeoutMs;
+    this.#pauses = new Pauses(clock);
+    this.#patienceMs = totalInterval(options.policy) * 1000 + options.commandTimeoutMs;
   }
 
   /** Tasks with stores under way. */
@@ -72,38 +83,36 @@ export class Storer {
     });
     await Promise.race([Promise.all(this.#tails.values()), limit]);
     timer?.cancel();
-    this.#closing = true;
-    for (const pause of this.#pauses) {
-      pause.timer.cancel();
-      pause.end();
-    }
+    this.#pauses.close();
   }
 
   async #run(job: StoreJob, accepted: number): Promise<StoreOutcome> {
+    const { alwaysRetry } = this.#options;
+    // Retries beyond the policy.
+    let beyond = 0;
     for (let retry = 0; ; retry += 1) {
       try {
         return await job.write();
       } catch (error) {
-        const pauseMs = retryInterval(this.#policy, retry) * 1000;
-        const late = this.#clock.now() + pauseMs - accepted > this.#patienceMs;
-        if (!isRetryable(error) || retry >= this.#policy.maxRetries || late) throw storeError(job, retry, error);
-        await this.#pause(pauseMs);
-        if (this.#closing) throw storeError(job, retry, new BackendClosedError());
+        let pause = this.#pauseBefore(retry, accepted);
+        if (pause === undefined && alwaysRetry && beyond < alwaysRetry.maxRetries) {
+          beyond += 1;
+          pause = jitteredInterval(alwaysRetry, beyond) * 1000;
+        }
+        if (!isRetryable(error) || pause === undefined) throw storeError(job, retry, error);
+        if (!(await this.#pauses.wait(pause))) throw storeError(job, retry, new BackendClosedError());
         this.retries += 1;
         publish('celery-redis-backend:store-retry', { taskId: job.taskId, attempt: retry + 1, error: error as Error });
       }
     }
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        this.#pauses.delete(pause);
-        resolve();
-      };
-      const pause: Pause = { timer: this.#clock.after(ms, end), end };
-      this.#pauses.add(pause);
-    });
+  /** Milliseconds before retry number `retry`, from 0; undefined when the policy has no more, or no time. */
+  #pauseBefore(retry: number, accepted: number): number | undefined {
+    const { policy } = this.#options;
+    const pause = retryInterval(policy, retry) * 1000;
+    const late = this.#clock.now() + pause - accepted > this.#patienceMs;
+    return retry >= policy.maxRetries || late ? undefined : pause;
   }
 }
 

@@ -2,6 +2,7 @@
 import type { StoreOptions } from './arguments.ts';
 import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
+import type { DateWriter } from './dates.ts';
 import type { Keys } from './keys.ts';
 import { buildMeta } from './meta.ts';
 import type { ResultStore, StoreOutcome } from './ports.ts';
@@ -19,6 +20,7 @@ export interface WriterParts {
   readonly ttl: number | null;
   /** Whether to add the fields of `resultExtended`. */
   readonly extended: boolean;
+  readonly writeDate: DateWriter;
 }
 
 /** Task keys. The codec is loaded before any call. */
@@ -31,7 +33,7 @@ export class Writer {
 
   /** Encodes the value as it is now, and stores it in its turn. @throws EncodeError, BackendStoreError */
   write(taskId: string, result: unknown, state: TaskState, options: StoreOptions): Promise<StoreOutcome> {
-    const { store, keys, codec, storer, clock, ttl, extended } = this.#parts;
+    const { store, keys, codec, storer, clock, ttl, extended, writeDate } = this.#parts;
     const stored = EXCEPTION_STATES.has(state) ? codec.encodeError(result, state) : { result, traceback: null };
     const meta = buildMeta({
       taskId,
@@ -41,6 +43,7 @@ export class Writer {
       request: options.request,
       extended,
       now: clock.wall(),
+      writeDate,
     });
     const write = { key: keys.task(taskId), payload: codec.encodeMeta(meta), ttl, guard: codec.guard };
     return storer.store({ taskId, state, write: () => store.write(write) });

@@ -1,5 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { readServices, type RunningService, runPython, Stack } from '../support/compose.ts';
 import { findCeleryPython } from '../support/require-celery.ts';
@@ -28,45 +27,6 @@ describe('docker-compose.yml', () => {
     );
     expect(copied).toContain('src');
     expect(copied.filter((path) => !existsSync(path))).toEqual([]);
-  });
-});
-
-describe('.env.example', () => {
-  const example = readFileSync('.env.example', 'utf8');
-  const listed = new Map([...example.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
-  const compose = readFileSync('docker-compose.yml', 'utf8');
-
-  /** Names that the system or the tests themselves set. */
-  const OWN = /^(?:PATH|INTEROP_\w+)$/;
-  const READS = [
-    /process\.env\['(\w+)'\]/g,
-    /process\.env\.(\w+)/g,
-    /os\.environ(?:\.get\(|\[)"(\w+)"/g,
-    /\$\{([A-Z_]+):-/g,
-  ];
-
-  function textOf(folder: string): string {
-    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(?:ts|py|sh)$/.test(file))
-      .map((file) => readFileSync(join(folder, file), 'utf8'))
-      .join('\n');
-  }
-
-  it('lists every variable that is read, and no other', () => {
-    const text = [
-      compose,
-      ...['examples', 'scripts', 'bench', '__tests__/support'].filter(existsSync).map(textOf),
-    ].join();
-    const read = READS.flatMap((pattern) => [...text.matchAll(pattern)].map(([, name = '']) => name));
-    expect([...listed.keys()].sort()).toEqual([...new Set(read)].filter((name) => !OWN.test(name)).sort());
-  });
-
-  it('has the defaults of docker-compose.yml', () => {
-    const defaults = [...compose.matchAll(/\$\{(\w+):-([^}]*)\}/g)].map(([, name = '', value = '']) => [name, value]);
-    expect(defaults.length).toBeGreaterThan(4);
-    expect(Object.fromEntries(defaults)).toEqual(
-      Object.fromEntries([...listed].filter(([name]) => compose.includes(`\${${name}:-`))),
-    );
   });
 });
 

@@ -186,6 +186,24 @@ describe('a setting of app.conf', () => {
     expect(tries.length).toBeGreaterThanOrEqual(3);
   });
 
+  it('resultBackendAlwaysRetry makes a read go on until it is answered', async () => {
+    await using proxy = await Proxy.start(server.port);
+    const conf = { result_backend_always_retry: true, redis_socket_timeout: 0.2 };
+    await using backend = new RedisBackend({ conf }, { url: proxy.url });
+    await backend.connect({ timeout: 30 });
+    const id = randomUUID();
+    const asked = (): number => monitor.commands.filter(({ args }) => args.some((arg) => arg.endsWith(id))).length;
+    proxy.hold('down');
+    const status = backend.getStatus(id);
+    await monitor.until(() => asked() >= 3);
+    proxy.release();
+    expect(await status).toBe('PENDING');
+  });
+
+  it('timezone is that of date_done', async () => {
+    expect(payload(await use({ timezone: 'Asia/Kolkata' }))).toMatch(/"date_done": "[^"]+\+05:30"/);
+  });
+
   it.each(['acceptContent', 'resultAcceptContent'])('%s refuses other serializers before anything is sent', (name) => {
     expect(() => new RedisBackend({ conf: { [name]: ['yaml'] } }, { url: server.url })).toThrow(
       expect.objectContaining({ code: 'CELERY_CONTENT_DISALLOWED' }),

@@ -6,7 +6,7 @@ import { Decimal, PlainDate, PlainTime } from '../../src/index.ts';
 export interface Vector {
   readonly name: string;
   readonly task_id: string;
-  readonly config: { readonly result_serializer?: string; readonly result_extended?: boolean };
+  readonly config: Readonly<Record<string, unknown>> & { readonly result_serializer?: string };
   readonly python_repr: string | null;
   readonly payload?: string | null;
 }

@@ -1,6 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { ImproperlyConfigured, RedisBackend } from '../../src/index.ts';
+import { machineTimezone } from '../../src/dates.ts';
 import { DEFAULTS, resolveOptions } from '../../src/options.ts';
+import { SETTING_TABLE, snakeCase, UNUSED_SETTINGS } from '../../src/setting-table.ts';
 
 function resolve(options: object = {}, conf?: object): Record<string, unknown> {
   return { ...resolveOptions(options, conf) };
@@ -15,6 +17,11 @@ describe('options', () => {
       maxCachedBytes: 67_108_864,
       expires: 86_400,
       extended: false,
+      ignoreResult: false,
+      storeErrorsEvenIfIgnored: false,
+      trackStarted: false,
+      chordJoinTimeout: 3,
+      chordOrdered: true,
       globalKeyprefix: '',
       commandTimeout: 5,
       connectTimeout: 5,
@@ -24,6 +31,8 @@ describe('options', () => {
       lastLook: 0.25,
       closeTimeout: 10,
       retryPolicy: { maxRetries: 20, intervalStart: 0, intervalStep: 1, intervalMax: 1 },
+      alwaysRetry: false,
+      timezone: 'UTC',
       limits: { maxDepth: 1000, maxDigits: 4300, maxPayload: 536_870_912 },
     });
   });
@@ -51,6 +60,22 @@ describe('options', () => {
     ['lastLook', null, 'lastLook: expected seconds, 0 or more; got null.'],
     ['closeTimeout', [], 'closeTimeout: expected seconds, 0 or more; got an array.'],
     ['extended', 1, 'extended: expected a boolean; got 1.'],
+    ['ignoreResult', 'no', 'ignoreResult: expected a boolean; got "no".'],
+    ['storeErrorsEvenIfIgnored', null, 'storeErrorsEvenIfIgnored: expected a boolean; got null.'],
+    ['trackStarted', 0, 'trackStarted: expected a boolean; got 0.'],
+    ['chordOrdered', 1, 'chordOrdered: expected a boolean; got 1.'],
+    ['chordJoinTimeout', 0, 'chordJoinTimeout: expected seconds, more than 0; got 0.'],
+    ['alwaysRetry', 'yes', 'alwaysRetry: expected a boolean or an object; got "yes".'],
+    ['alwaysRetry', null, 'alwaysRetry: expected a boolean or an object; got null.'],
+    [
+      'alwaysRetry',
+      { sleep: 1 },
+      'alwaysRetry: "sleep" is none of them; expected some of baseSleep, maxSleep, maxRetries',
+    ],
+    ['alwaysRetry', { baseSleep: -1 }, 'alwaysRetry.baseSleep: expected seconds, 0 or more; got -1.'],
+    ['alwaysRetry', { maxSleep: NaN }, 'alwaysRetry.maxSleep: expected seconds, 0 or more; got NaN.'],
+    ['alwaysRetry', { maxRetries: 1.5 }, 'alwaysRetry.maxRetries: expected a whole number of at least 0; got 1.5.'],
+    ['timezone', 5, 'timezone: expected the IANA name of a time zone; got 5.'],
     ['globalKeyprefix', 5, 'globalKeyprefix: expected a string or null; got 5.'],
     ['url', 5, 'url: expected a string; got 5.'],
     ['serializer', 5, 'serializer: expected a name or a serializer; got 5.'],
@@ -127,53 +152,145 @@ describe('a backend', () => {
   });
 });
 
+/** Each setting with a value, and the options that come of it. */
+const SAMPLES: [name: string, value: unknown, expected: object][] = [
+  ['resultBackend', 'redis://h/1', { url: 'redis://h/1' }],
+  ['resultSerializer', 'superjson', { serializer: 'superjson' }],
+  ['acceptContent', ['json'], { acceptContent: ['json'] }],
+  ['resultAcceptContent', ['yaml'], { acceptContent: ['yaml'] }],
+  ['resultExpires', 60, { expires: 60 }],
+  ['resultExpires', null, { expires: null }],
+  ['resultExtended', true, { extended: true }],
+  ['resultChordJoinTimeout', 9, { chordJoinTimeout: 9 }],
+  ['taskIgnoreResult', true, { ignoreResult: true }],
+  ['taskStoreErrorsEvenIfIgnored', true, { storeErrorsEvenIfIgnored: true }],
+  ['taskTrackStarted', true, { trackStarted: true }],
+  ['resultBackendTransportOptions', { resultChordOrdered: false }, { chordOrdered: false }],
+  ['resultBackendTransportOptions', { result_chord_ordered: false }, { chordOrdered: false }],
+  ['resultCacheMax', 5, { maxCachedResults: 5 }],
+  ['resultCacheMax', -1, { maxCachedResults: -1 }],
+  ['resultCacheMax', null, { maxCachedResults: 0 }],
+  ['redisSocketTimeout', 7, { commandTimeout: 7 }],
+  ['redisSocketConnectTimeout', 8, { connectTimeout: 8 }],
+  ['redisSocketConnectTimeout', null, { connectTimeout: 5 }],
+  ['redisClientName', 'me', { connectionName: 'me' }],
+  ['redisHost', 'h', { connectionDefaults: { host: 'h' } }],
+  ['redisPort', 7000, { connectionDefaults: { port: 7000 } }],
+  ['redisDb', 3, { connectionDefaults: { db: 3 } }],
+  ['redisUsername', 'u', { connectionDefaults: { username: 'u' } }],
+  ['redisPassword', 'p', { connectionDefaults: { password: 'p' } }],
+  ['resultBackendTransportOptions', { globalKeyprefix: 'x:' }, { globalKeyprefix: 'x:' }],
+  ['resultBackendTransportOptions', { global_keyprefix: 'x:' }, { globalKeyprefix: 'x:' }],
+  [
+    'resultBackendTransportOptions',
+    { retryPolicy: { maxRetries: 3, intervalStart: 2 } },
+    { retryPolicy: { maxRetries: 3, intervalStart: 2, intervalStep: 1, intervalMax: 1 } },
+  ],
+  ['resultBackendTransportOptions', { retry_policy: { max_retries: null } }, { retryPolicy: { maxRetries: Infinity } }],
+  ['resultBackend', 'redis', { url: undefined }],
+  ['redisBackendUseSsl', true, { connectionDefaults: { tls: {} } }],
+  ['redisBackendUseSsl', {}, { connectionDefaults: { tls: {} } }],
+  ['redisBackendUseSsl', { sslCertReqs: 'none' }, { connectionDefaults: { tls: { ssl_cert_reqs: 'none' } } }],
+  [
+    'redisBackendUseSsl',
+    { ssl_ca_certs: '/ca.pem', ssl_check_hostname: false },
+    { connectionDefaults: { tls: { ssl_ca_certs: '/ca.pem', ssl_check_hostname: 'false' } } },
+  ],
+  ['redisBackendUseSsl', false, { connectionDefaults: {} }],
+  ['timezone', 'Europe/Berlin', { timezone: 'Europe/Berlin' }],
+  ['timezone', null, { timezone: 'UTC' }],
+  ['enableUtc', true, { timezone: 'UTC' }],
+  ['enableUtc', false, { timezone: machineTimezone() }],
+  ['redisBackendHealthCheckInterval', 5, { heartbeat: 5 }],
+  ['redisBackendHealthCheckInterval', 0, { heartbeat: 2 }],
+  ['resultBackendAlwaysRetry', true, { alwaysRetry: { baseSleep: 0.01, maxSleep: 10, maxRetries: Infinity } }],
+  ['resultBackendAlwaysRetry', false, { alwaysRetry: false }],
+  ['resultBackendMaxRetries', 5, { alwaysRetry: false }],
+  ['resultBackendBaseSleepBetweenRetriesMs', 5, { alwaysRetry: false }],
+  ['resultBackendMaxSleepBetweenRetriesMs', 5, { alwaysRetry: false }],
+];
+
 describe('settings of app.conf', () => {
-  it.each([
-    ['resultBackend', 'redis://h/1', { url: 'redis://h/1' }],
-    ['resultSerializer', 'superjson', { serializer: 'superjson' }],
-    ['acceptContent', ['json'], { acceptContent: ['json'] }],
-    ['resultAcceptContent', ['yaml'], { acceptContent: ['yaml'] }],
-    ['resultExpires', 60, { expires: 60 }],
-    ['resultExpires', null, { expires: null }],
-    ['resultExtended', true, { extended: true }],
-    ['resultCacheMax', 5, { maxCachedResults: 5 }],
-    ['resultCacheMax', -1, { maxCachedResults: -1 }],
-    ['resultCacheMax', null, { maxCachedResults: 0 }],
-    ['redisSocketTimeout', 7, { commandTimeout: 7 }],
-    ['redisSocketConnectTimeout', 8, { connectTimeout: 8 }],
-    ['redisSocketConnectTimeout', null, { connectTimeout: 5 }],
-    ['redisClientName', 'me', { connectionName: 'me' }],
-    ['redisHost', 'h', { connectionDefaults: { host: 'h' } }],
-    ['redisPort', 7000, { connectionDefaults: { port: 7000 } }],
-    ['redisDb', 3, { connectionDefaults: { db: 3 } }],
-    ['redisUsername', 'u', { connectionDefaults: { username: 'u' } }],
-    ['redisPassword', 'p', { connectionDefaults: { password: 'p' } }],
-    ['resultBackendTransportOptions', { globalKeyprefix: 'x:' }, { globalKeyprefix: 'x:' }],
-    ['resultBackendTransportOptions', { global_keyprefix: 'x:' }, { globalKeyprefix: 'x:' }],
-    [
-      'resultBackendTransportOptions',
-      { retryPolicy: { maxRetries: 3, intervalStart: 2 } },
-      { retryPolicy: { maxRetries: 3, intervalStart: 2, intervalStep: 1, intervalMax: 1 } },
-    ],
-    [
-      'resultBackendTransportOptions',
-      { retry_policy: { max_retries: null } },
-      { retryPolicy: { maxRetries: Infinity } },
-    ],
-    ['resultBackend', 'redis', { url: undefined }],
-    ['redisBackendUseSsl', true, { connectionDefaults: { tls: {} } }],
-    ['redisBackendUseSsl', {}, { connectionDefaults: { tls: {} } }],
-    ['redisBackendUseSsl', { sslCertReqs: 'none' }, { connectionDefaults: { tls: { ssl_cert_reqs: 'none' } } }],
-    [
-      'redisBackendUseSsl',
-      { ssl_ca_certs: '/ca.pem', ssl_check_hostname: false },
-      { connectionDefaults: { tls: { ssl_ca_certs: '/ca.pem', ssl_check_hostname: 'false' } } },
-    ],
-    ['redisBackendUseSsl', false, { connectionDefaults: {} }],
-  ])('%s: %j is honoured, in camelCase and in snake_case', (name, value, expected) => {
+  it.each(SAMPLES)('%s: %j is honoured, in camelCase and in snake_case', (name, value, expected) => {
     const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
     expect(resolve({}, { [name]: value })).toMatchObject(expected);
     expect(resolve({}, { [snake]: value })).toMatchObject(expected);
+  });
+
+  it('are all sampled here that are honoured', () => {
+    const sampled = SAMPLES.flatMap(([name, value]) =>
+      name === 'resultBackendTransportOptions'
+        ? Object.keys(value as object).map((part) => snakeCase(`${name}.${part}`))
+        : snakeCase(name),
+    );
+    const honoured = [...SETTING_TABLE].filter(([, use]) => use !== 'unused' && use !== 'refused');
+    expect(new Set(sampled)).toEqual(new Set(honoured.map(([name]) => name)));
+  });
+
+  it('say how reads and stores are always tried again, for the option too', () => {
+    const conf = {
+      result_backend_base_sleep_between_retries_ms: 20,
+      result_backend_max_sleep_between_retries_ms: 500,
+      result_backend_max_retries: 7,
+    };
+    const policy = { baseSleep: 0.02, maxSleep: 0.5, maxRetries: 7 };
+    expect(resolve({}, { ...conf, result_backend_always_retry: true })).toMatchObject({ alwaysRetry: policy });
+    expect(resolve({ alwaysRetry: { maxRetries: 1 } }, conf)).toMatchObject({
+      alwaysRetry: { ...policy, maxRetries: 1 },
+    });
+    expect(resolve({ alwaysRetry: false }, { ...conf, result_backend_always_retry: true })).toMatchObject({
+      alwaysRetry: false,
+    });
+    expect(resolve({ alwaysRetry: true }, { resultBackendMaxRetries: null })).toMatchObject({
+      alwaysRetry: { maxRetries: Infinity },
+    });
+  });
+
+  it.each([
+    ['resultBackendBaseSleepBetweenRetriesMs', -1],
+    ['resultBackendMaxSleepBetweenRetriesMs', 'soon'],
+  ])('%s of %j is refused', (name, value) => {
+    expect(() => resolve({}, { [name]: value })).toThrow(`app.conf.${name}: expected milliseconds, 0 or more; got `);
+  });
+
+  it('take the zone of the machine for enableUtc of false', () => {
+    const own = new Intl.DateTimeFormat().resolvedOptions();
+    const zone = jest.spyOn(Intl.DateTimeFormat.prototype, 'resolvedOptions');
+    zone.mockReturnValue({ ...own, timeZone: 'Asia/Tokyo' });
+    try {
+      expect(resolve({}, { enable_utc: false })).toMatchObject({ timezone: 'Asia/Tokyo' });
+      expect(resolve({}, { enable_utc: true })).toMatchObject({ timezone: 'UTC' });
+    } finally {
+      zone.mockRestore();
+    }
+  });
+
+  it('let the timezone win over enableUtc', () => {
+    expect(resolve({}, { enableUtc: false, timezone: 'Asia/Tokyo' })).toMatchObject({ timezone: 'Asia/Tokyo' });
+  });
+
+  it('are accepted without meaning where there is none, and so is what concerns no backend', () => {
+    const unused: Record<string, unknown> = Object.fromEntries(
+      UNUSED_SETTINGS.flatMap((name): [string, unknown][] => [
+        [name, 'x'],
+        [snakeCase(name), 5],
+      ]),
+    );
+    const unrelated = {
+      broker_url: 'amqp://', task_routes: { '*': {} }, worker_concurrency: 4, beat_schedule: {}, task_serializer: 'pickle',
+      imports: ['tasks'], task_default_queue: 'q', broker_transport_options: { visibility_timeout: 1 },
+    }; // prettier-ignore
+    expect(Object.keys(unused).length).toBeGreaterThan(20);
+    expect(resolve({}, { ...unused, ...unrelated })).toEqual(resolve());
+  });
+
+  it('refuse what only Python can do', () => {
+    const conf = { redis_backend_credential_provider: 'app.auth.Provider' };
+    expect(() => resolve({}, conf)).toThrow(ImproperlyConfigured);
+    expect(() => resolve({}, conf)).toThrow(
+      'app.conf.redisBackendCredentialProvider: a class of Python cannot be loaded',
+    );
+    expect(resolve({}, { redis_backend_credential_provider: null })).toEqual(resolve());
   });
 
   it('lose against options', () => {
@@ -187,6 +304,8 @@ describe('settings of app.conf', () => {
     ['CELERY_RESULT_BACKEND', 'app.conf.CELERY_RESULT_BACKEND: expected the name resultBackend.'],
     ['CELERY_RESULT_SERIALIZER', 'app.conf.CELERY_RESULT_SERIALIZER: expected the name resultSerializer.'],
     ['CELERY_TASK_RESULT_EXPIRES', 'app.conf.CELERY_TASK_RESULT_EXPIRES: expected the name resultExpires.'],
+    ['CELERY_RESULT_CACHE_MAX', 'app.conf.CELERY_RESULT_CACHE_MAX: expected the name resultCacheMax.'],
+    ['CELERY_TIMEZONE', 'app.conf.CELERY_TIMEZONE: expected the name timezone.'],
     ['CELERY_REDIS_HOST', 'app.conf.CELERY_REDIS_HOST: expected the name redisHost.'],
   ])('are refused by their old name %s', (name, message) => {
     expect(() => resolve({}, { [name]: 'x' })).toThrow(message);

@@ -13,7 +13,7 @@ let storer: Storer;
 
 beforeEach(() => {
   clock = new VirtualClock();
-  storer = new Storer(CELERYS, 5_000, clock);
+  storer = new Storer({ policy: CELERYS, alwaysRetry: false, commandTimeoutMs: 5_000 }, clock);
 });
 
 /** A write that fails a number of times and notes when it was tried. */

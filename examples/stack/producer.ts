@@ -4,7 +4,7 @@ import { Broker } from './broker.ts';
 import { settings } from './settings.ts';
 
 const broker = new Broker(settings.brokerUrl);
-const backend = new RedisBackend({}, { url: settings.resultBackend });
+const backend = new RedisBackend({}, settings.backend);
 
 /** Sends a task and tells of every state until it is ready. */
 async function call(queue: string, task: string, ...args: unknown[]): Promise<void> {

@@ -1,8 +1,9 @@
 /** What the example reads from the environment; .env.example explains it. */
+import { type BackendOptions, configFromEnv } from 'celery-redis-backend';
 
 interface Settings {
   readonly brokerUrl: string;
-  readonly resultBackend: string;
+  readonly backend: BackendOptions;
   /** The queue of the Python worker. */
   readonly pythonQueue: string;
   /** The queue of the TypeScript worker. */
@@ -14,7 +15,7 @@ interface Settings {
 /** The settings in force. */
 export const settings: Settings = {
   brokerUrl: process.env['CELERY_BROKER_URL'] ?? 'redis://localhost:6379/0',
-  resultBackend: process.env['CELERY_RESULT_BACKEND'] ?? 'redis://localhost:6379/0',
+  backend: configFromEnv(),
   pythonQueue: process.env['CELERY_TASK_QUEUE'] ?? 'celery',
   typescriptQueue: process.env['TYPESCRIPT_TASK_QUEUE'] ?? 'typescript',
   resultTimeout: seconds('RESULT_TIMEOUT', process.env['RESULT_TIMEOUT'] ?? '30'),

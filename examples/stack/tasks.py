@@ -20,6 +20,9 @@ app.conf.task_default_queue = os.environ.get("CELERY_TASK_QUEUE", "celery")
 # Tasks of the TypeScript worker: app.send_task("typescript.add", [2, 3]).get(timeout=5)
 app.conf.task_routes = {"typescript.*": {"queue": os.environ.get("TYPESCRIPT_TASK_QUEUE", "typescript")}}
 app.conf.task_track_started = True
+# Whoever shares results must have the same serializer.
+app.conf.result_serializer = os.environ.get("CELERY_RESULT_SERIALIZER") or "json"
+app.conf.result_accept_content = [app.conf.result_serializer]
 app.conf.broker_connection_retry_on_startup = True
 
 

@@ -35,7 +35,7 @@ const tasks: Readonly<Record<string, TaskFunction>> = {
 
 const worker = `typescript@${hostname()}`;
 const broker = new Broker(settings.brokerUrl);
-const backend = new RedisBackend({}, { url: settings.resultBackend });
+const backend = new RedisBackend({}, settings.backend);
 
 /** What came of a task: its value, or what it threw. */
 async function outcome(execute: () => unknown): Promise<[TaskState, unknown]> {

@@ -4,7 +4,8 @@ import { BaseBackend } from '../backend.ts';
 import type { Warnings } from '../diagnostics.ts';
 import { ImproperlyConfigured } from '../errors.ts';
 import { createMemoryDriver } from '../memory/driver.ts';
-import { type BackendOptions, type ResolvedOptions, resolveOptions, show } from '../options.ts';
+import { show } from '../option-checks.ts';
+import { type BackendOptions, type ResolvedOptions, resolveOptions } from '../options.ts';
 import type { Driver } from '../ports.ts';
 import { createRedisDriver } from './driver.ts';
 
