@@ -106,6 +106,10 @@ export function checkAccept(value: readonly string[] | undefined): readonly stri
   return check('acceptContent', value, 'an array of strings', ok);
 }
 
+export function checkFunction<T>(name: string, value: T): T {
+  return check(name, value, 'a function', value === undefined || typeof value === 'function');
+}
+
 /** A whole policy: what is given, over a base. @throws ImproperlyConfigured */
 export function checkRetryPolicy(base: RetryPolicy, given: Partial<RetryPolicy> = {}): RetryPolicy {
   checkNames('retryPolicy', given, Object.keys(DEFAULT_RETRY_POLICY));

@@ -8,6 +8,7 @@ import {
   checkAlwaysRetry,
   checkBoolean,
   checkExpires,
+  checkFunction,
   checkInteger,
   checkLimits,
   checkMethods,
@@ -23,7 +24,9 @@ import {
 } from './option-checks.ts';
 import type { Serializer } from './ports.ts';
 import type { GivenClient } from './redis/client.ts';
+import type { CredentialsProvider } from './redis/credentials.ts';
 import { checkConnectionName, type RedisDefaults } from './redis/options.ts';
+import { checkSentinelOptions, type SentinelOptions } from './redis/topology.ts';
 import type { AlwaysRetry, RetryPolicy } from './retry.ts';
 import { DEFAULT_LIMITS, type JsonLimits } from './serializers/json.ts';
 import { readSettings } from './settings.ts';
@@ -33,15 +36,23 @@ import { readSettings } from './settings.ts';
  */
 export interface BackendOptions {
   /**
-   * Where results are stored: `redis://`, `rediss://`, `redis+socket://`, `valkey://`, `valkeys://` or `memory://`.
+   * Where results are stored: `redis://`, `rediss://`, `redis+socket://`, `valkey://`, `valkeys://`, `sentinel://`,
+   * `redis+cluster://`, `rediss+cluster://` or `memory://`.
    * @default app.conf.resultBackend, then `'redis://localhost:6379/0'`
    */
   readonly url?: string | undefined;
   /**
-   * An ioredis client whose options are used instead of a URL. It is duplicated, and never commanded, subscribed or
-   * closed.
+   * An ioredis client, `Redis` (of Sentinel too) or `Cluster`, whose options are used instead of a URL. It is itself never
+   * commanded, subscribed or closed.
    */
   readonly client?: GivenClient | undefined;
+  /** For a URL of `sentinel://`: the master's name, and who we are to the sentinels. */
+  readonly sentinel?: SentinelOptions | undefined;
+  /**
+   * Gives the login, and is asked before every connection: for tokens that expire and passwords that rotate. Then user
+   * and password of the URL or the client count for nothing.
+   */
+  readonly credentials?: CredentialsProvider | undefined;
   /** `'json'`, `'superjson'`, `'yaml'`, `'msgpack'`, a registered name, or a serializer. @default 'json' */
   readonly serializer?: string | Serializer | undefined;
   /** Names or content types of the serializers that may be used. @default the serializer's own */
@@ -109,6 +120,8 @@ export interface BackendOptions {
 export interface ResolvedOptions {
   readonly url: string | undefined;
   readonly client: GivenClient | undefined;
+  readonly sentinel: SentinelOptions;
+  readonly credentials: CredentialsProvider | undefined;
   readonly serializer: string | Serializer;
   readonly acceptContent: readonly string[] | undefined;
   readonly maxCachedResults: number;
@@ -211,6 +224,8 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
   return Object.freeze({
     url: check('url', all.url, 'a string', all.url === undefined || typeof all.url === 'string'),
     client: given.client,
+    sentinel: checkSentinelOptions(given.sentinel, settings.sentinel),
+    credentials: checkFunction('credentials', all.credentials),
     serializer: checkSerializer(all.serializer),
     acceptContent: checkAccept(all.acceptContent),
     maxCachedResults: checkInteger('maxCachedResults', all.maxCachedResults, -1),
@@ -251,4 +266,7 @@ function checkTimes(all: BackendOptions) {
 }
 
 /** Every option there is. */
-const OPTION_NAMES = [...Object.keys(DEFAULTS), 'url', 'client', 'acceptContent', 'connectionName', 'exceptions'];
+const OPTION_NAMES = [
+  ...Object.keys(DEFAULTS),
+  ...['url', 'client', 'sentinel', 'credentials', 'acceptContent', 'connectionName', 'exceptions'],
+];

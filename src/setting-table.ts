@@ -21,6 +21,7 @@ export const SETTINGS = {
   redisSocketTimeout: 'commandTimeout',
   redisSocketConnectTimeout: 'connectTimeout',
   redisClientName: 'connectionName',
+  redisBackendCredentialProvider: 'credentials',
 } as const;
 
 /** The same within `resultBackendTransportOptions`. */
@@ -50,6 +51,9 @@ export const READ_SETTINGS = {
   'redisBackendHealthCheckInterval': 'heartbeat',
   'redisBackendUseSsl': 'url',
   'resultBackendTransportOptions.retryPolicy': 'retryPolicy',
+  'resultBackendTransportOptions.masterName': 'sentinel',
+  'resultBackendTransportOptions.minOtherSentinels': 'sentinel',
+  'resultBackendTransportOptions.sentinelKwargs': 'sentinel',
 } as const; // prettier-ignore
 
 /** Those that are accepted and change nothing. */
@@ -69,11 +73,6 @@ export const UNUSED_SETTINGS = [
   'taskRemoteTracebacks',
 ] as const;
 
-/** Those that are refused, each with what to do instead. */
-export const REFUSED_SETTINGS = {
-  redisBackendCredentialProvider: 'a class of Python cannot be loaded here; give a provider of your own as an option',
-} as const;
-
 /** What becomes of each setting, by its name in snake_case: the option it sets, or why it sets none. */
 export const SETTING_TABLE: ReadonlyMap<string, string> = new Map([
   ...entries(SETTINGS),
@@ -81,7 +80,6 @@ export const SETTING_TABLE: ReadonlyMap<string, string> = new Map([
   ...Object.keys(CONNECTION_SETTINGS).map((name) => [snakeCase(name), 'url'] as const),
   ...entries(READ_SETTINGS),
   ...UNUSED_SETTINGS.map((name) => [snakeCase(name), 'unused'] as const),
-  ...Object.keys(REFUSED_SETTINGS).map((name) => [snakeCase(name), 'refused'] as const),
 ]);
 
 /** `resultBackend` -> `result_backend` */

@@ -7,15 +7,10 @@ import { machineTimezone } from './dates.ts';
 import { ImproperlyConfigured } from './errors.ts';
 import { show } from './option-checks.ts';
 import { type RedisDefaults, TLS_OPTIONS } from './redis/options.ts';
+import type { CredentialsProvider } from './redis/credentials.ts';
+import type { SentinelOptions } from './redis/topology.ts';
 import type { AlwaysRetry, RetryPolicy } from './retry.ts';
-import {
-  CONNECTION_SETTINGS,
-  READ_SETTINGS,
-  REFUSED_SETTINGS,
-  SETTINGS,
-  snakeCase,
-  TRANSPORT_SETTINGS,
-} from './setting-table.ts';
+import { CONNECTION_SETTINGS, READ_SETTINGS, SETTINGS, snakeCase, TRANSPORT_SETTINGS } from './setting-table.ts';
 
 const OLD_NAMES: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
@@ -47,6 +42,8 @@ export interface Settings {
   alwaysRetry?: boolean;
   /** How, where it is asked for. */
   alwaysRetryPolicy?: Partial<AlwaysRetry>;
+  credentials?: CredentialsProvider;
+  sentinel?: SentinelOptions;
   connectionDefaults: RedisDefaults;
 }
 
@@ -56,7 +53,6 @@ type Bag = Readonly<Record<string, unknown>>;
 export function readSettings(conf: unknown): Settings {
   const bag = asBag('app.conf', conf);
   refuseOldNames(bag);
-  refuseOthers(bag);
   const settings = { ...pick(bag, SETTINGS), ...readOthers(bag) };
   // Celery's alias: only the settings of redis say where.
   if (settings['url'] === 'redis') delete settings['url'];
@@ -64,7 +60,8 @@ export function readSettings(conf: unknown): Settings {
   Object.assign(settings, pick(transport, TRANSPORT_SETTINGS));
   const policy = asBag('resultBackendTransportOptions.retryPolicy', setting(transport, 'retryPolicy'));
   settings['retryPolicy'] = readRetryPolicy(policy);
-  const tls = readTls(setting(bag, 'redisBackendUseSsl'));
+  settings['sentinel'] = readSentinel(transport);
+  const tls = readTls('redisBackendUseSsl', setting(bag, 'redisBackendUseSsl'));
   return { ...settings, connectionDefaults: { ...pick(bag, CONNECTION_SETTINGS), ...(tls && { tls }) } };
 }
 
@@ -102,22 +99,50 @@ function readRetryPolicy(policy: Bag): object {
   return setting(policy, 'maxRetries') === null ? { ...found, maxRetries: Infinity } : found;
 }
 
+/** Options of redis-py for a connection to a sentinel that have no meaning here. */
+const UNUSED_BY_SENTINEL = new Set([
+  'socket_timeout',
+  'socket_connect_timeout',
+  'socket_keepalive',
+  'db',
+  'client_name',
+]);
+
+/** What the transport options say of Sentinel. `sentinel_kwargs` are for the sentinels themselves. */
+function readSentinel(transport: Bag): Record<string, unknown> | undefined {
+  const found = pick(transport, { masterName: 'masterName', minOtherSentinels: 'minOtherSentinels' });
+  const kwargs = asBag('resultBackendTransportOptions.sentinelKwargs', setting(transport, 'sentinelKwargs'));
+  const tls: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(kwargs)) {
+    const option = snakeCase(name);
+    if (value === undefined || value === null || UNUSED_BY_SENTINEL.has(option)) continue;
+    if (option === 'username' || option === 'password') found[option] = value;
+    else if (TLS_OPTIONS.has(option)) tls[option] = value;
+    else if (option !== 'ssl') {
+      const known = ['username', 'password', 'ssl', ...TLS_OPTIONS].join(', ');
+      throw new ImproperlyConfigured(`sentinelKwargs: expected some of ${known}; got ${name}.`);
+    }
+  }
+  const ssl = setting(kwargs, 'ssl');
+  // As in redis-py, what is said of certificates is idle unless `ssl` is true.
+  if (ssl) found['tls'] = readTls('sentinelKwargs', tls);
+  return Object.keys(found).length > 0 ? found : undefined;
+}
+
 /** `redisBackendUseSsl` by the names of a URL's query; `undefined` for no TLS. What is not honoured is refused. */
-function readTls(value: unknown): Readonly<Record<string, string>> | undefined {
+function readTls(what: string, value: unknown): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === null || value === false) return undefined;
-  const bag = value === true ? {} : asBag('app.conf.redisBackendUseSsl', value);
+  const bag = value === true ? {} : asBag(`app.conf.${what}`, value);
   const found: Record<string, string> = {};
   for (const [name, part] of Object.entries(bag)) {
     if (part === undefined || part === null) continue;
     const option = snakeCase(name);
     if (!TLS_OPTIONS.has(option)) {
       const known = [...TLS_OPTIONS].join(', ');
-      throw new ImproperlyConfigured(`redisBackendUseSsl: expected true or some of ${known}; got ${name}.`);
+      throw new ImproperlyConfigured(`${what}: expected true or some of ${known}; got ${name}.`);
     }
     if (typeof part !== 'string' && !(option === 'ssl_check_hostname' && typeof part === 'boolean')) {
-      throw new ImproperlyConfigured(
-        `redisBackendUseSsl.${name}: expected a string; got a value of type ${typeof part}.`,
-      );
+      throw new ImproperlyConfigured(`${what}.${name}: expected a string; got a value of type ${typeof part}.`);
     }
     found[option] = String(part);
   }
@@ -128,13 +153,6 @@ function readTls(value: unknown): Readonly<Record<string, string>> | undefined {
 function refuseOldNames(bag: Bag): void {
   for (const [old, name] of Object.entries(OLD_NAMES)) {
     if (bag[old] !== undefined) throw new ImproperlyConfigured(`app.conf.${old}: expected the name ${name}.`);
-  }
-}
-
-function refuseOthers(bag: Bag): void {
-  for (const [name, instead] of Object.entries(REFUSED_SETTINGS)) {
-    const value = setting(bag, name);
-    if (value !== undefined && value !== null) throw new ImproperlyConfigured(`app.conf.${name}: ${instead}.`);
   }
 }
 

@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Cluster, Redis } from 'ioredis';
+import type { ClusterOptions } from 'ioredis';
 import type { GivenClient } from '../../src/redis/client.ts';
 import { DriverUnderTest, guard, meta } from '../support/driver.ts';
 import { RedisServer } from '../support/redis.ts';
+
+const cluster = (options: ClusterOptions): Cluster => new Cluster([{ port: 1 }], { lazyConnect: true, ...options });
+const withSentinels = { options: { sentinels: [{ port: 1 }] } };
 
 describe('a given client', () => {
   let server: RedisServer;
@@ -65,10 +69,18 @@ describe('a given client', () => {
     ['with a keyPrefix', () => new Redis({ lazyConnect: true, keyPrefix: 'pre:' }), /^client: it has a keyPrefix/],
     ['that reads from replicas', () => new Redis({ lazyConnect: true, role: 'slave' }), /role: 'slave'/],
     ['that is readOnly', () => new Redis({ lazyConnect: true, readOnly: true }), /readOnly/],
+    ['of a cluster with a keyPrefix', () => cluster({ keyPrefix: 'pre:' }), /^client: it has a keyPrefix/],
     [
-      'of a cluster',
-      () => new Cluster([{ port: 1 }], { lazyConnect: true }),
-      /^client: a Cluster is not supported yet/,
+      'of a cluster whose nodes have a keyPrefix',
+      () => cluster({ redisOptions: { keyPrefix: 'pre:' } }),
+      /^client: it has a keyPrefix/,
+    ],
+    ['of a cluster that reads from replicas', () => cluster({ scaleReads: 'slave' }), /^client: .*scaleReads/],
+    ['of a cluster found by SRV', () => cluster({ useSRVRecords: true }), /^client: .*SRV records/],
+    [
+      'of Sentinel without a name of the master',
+      () => ({ ...withSentinels, duplicate: () => undefined, arget: () => undefined }),
+      /^client: it has sentinels, and no name/,
     ],
     ['of an older ioredis', () => ({ options: {}, duplicate: () => undefined }), /^client: expected ioredis 5\.11\.1/],
     ['that is none', () => ({ get: () => undefined }), /^client: expected a Redis of ioredis/],

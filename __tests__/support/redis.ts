@@ -89,6 +89,7 @@ export class RedisServer implements AsyncDisposable {
       host: '127.0.0.1',
       ...(password === undefined ? {} : { password }),
       connectionName: 'admin',
+      disconnectTimeout: 100,
       retryStrategy: () => 10,
       maxRetriesPerRequest: null,
       enableReadyCheck: false,

@@ -40,11 +40,12 @@ function confOf(app: unknown): unknown {
 }
 
 function openDriver(options: ResolvedOptions, warnings: Warnings): Driver {
-  const { client, url, clock, connectionDefaults: defaults } = options;
+  const { client, url, clock, sentinel, credentials, connectionDefaults: defaults } = options;
   if (!client && url?.startsWith('memory://')) return createMemoryDriver(url, clock);
   const { commandTimeout, connectTimeout, heartbeat, deadAfter, connectionName } = options;
   return createRedisDriver({
-    ...(client ? { client } : { url, defaults }),
+    ...(client ? { client } : { url, defaults, sentinel }),
+    credentials,
     commandTimeout,
     connectTimeout,
     heartbeat,

@@ -19,8 +19,18 @@ export interface RedisPipeline {
   exec(): Promise<[error: Error | null, reply: unknown][] | null>;
 }
 
+/** What changes between two attempts to connect: where to, and as whom. */
+export interface ClientOptions {
+  host?: string | undefined;
+  port?: number | undefined;
+  username?: string | null | undefined;
+  password?: string | null | undefined;
+}
+
 /** A client that we made. */
 export interface RedisClient {
+  /** What the next `connect` goes by. */
+  readonly options: ClientOptions;
   /** The present socket; there is none before the first `connect`. */
   readonly stream: RedisStream;
   connect(): Promise<void>;
@@ -30,6 +40,9 @@ export interface RedisClient {
   on(event: 'connect' | 'ready' | 'end', listener: () => void): unknown;
   defineCommand(name: string, definition: { lua: string; numberOfKeys: number }): void;
   ping(): Promise<string>;
+  info(section: string): Promise<string>;
+  /** Any command, by its words. */
+  call(command: string, ...words: string[]): Promise<unknown>;
   getBuffer(key: string): Promise<Buffer | null>;
   mgetBuffer(keys: string[]): Promise<(Buffer | null)[]>;
   set(key: string, value: string | Buffer): Promise<string | null>;
@@ -56,30 +69,70 @@ export interface FixedOptions {
   readonly keepAlive: number;
   readonly disconnectTimeout: number;
   readonly maxLoadingRetryTime: number;
-  readonly failoverDetector: true;
   readonly connectTimeout: number;
   readonly connectionName: string;
   readonly commandTimeout: undefined;
   readonly socketTimeout: undefined;
+  /** Sentinels are asked by ourselves. */
+  readonly sentinels: undefined;
+}
+
+/** Where a server is, for ioredis. */
+export interface GivenAddress {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+}
+
+/** How an address that servers tell of is reached from here. */
+export type NatMap =
+  | ((key: string) => { readonly host: string; readonly port: number } | null | undefined)
+  | Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+
+/** Options of ioredis that say who we are to a server. */
+export interface GivenServerOptions {
+  readonly db?: number | undefined;
+  readonly username?: string | null | undefined;
+  readonly password?: string | null | undefined;
+  readonly tls?: object | undefined;
+  readonly keyPrefix?: string | undefined;
+  readonly connectionName?: string | null | undefined;
 }
 
 /**
- * A client that a user hands over: `Redis` of ioredis 5.11 or 6. Two connections are made with its options; the client
- * itself is never commanded, subscribed or closed.
+ * A client that a user hands over: `Redis` of ioredis 5.11 or 6, of one server or by Sentinel. Connections are made with
+ * its options; the client itself is never commanded, subscribed or closed.
  */
-export interface GivenClient {
-  readonly options: {
+export interface GivenRedis {
+  readonly options: GivenServerOptions & {
     readonly host?: string | undefined;
     readonly port?: number | undefined;
     readonly path?: string | undefined;
-    readonly db?: number | undefined;
-    readonly username?: string | null | undefined;
-    readonly password?: string | null | undefined;
-    readonly tls?: object | undefined;
-    readonly keyPrefix?: string | undefined;
     readonly role?: 'master' | 'slave' | undefined;
     readonly readOnly?: boolean | undefined;
-    readonly connectionName?: string | null | undefined;
+    readonly sentinels?: readonly GivenAddress[] | null | undefined;
+    readonly name?: string | null | undefined;
+    readonly sentinelUsername?: string | null | undefined;
+    readonly sentinelPassword?: string | null | undefined;
+    readonly sentinelTLS?: object | undefined;
+    readonly enableTLSForSentinelMode?: boolean | undefined;
+    readonly natMap?: NatMap | null | undefined;
   };
   duplicate(override: FixedOptions): RedisClient;
 }
+
+/** The same for `Cluster`. */
+export interface GivenCluster {
+  readonly isCluster: boolean;
+  readonly options: {
+    readonly keyPrefix?: string | undefined;
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-function-type -- as ioredis has it
+    readonly scaleReads?: string | Function | undefined;
+    readonly redisOptions?: GivenServerOptions | undefined;
+    readonly natMap?: NatMap | null | undefined;
+    readonly useSRVRecords?: boolean | undefined;
+  };
+  nodes(): readonly { readonly options: GivenAddress }[];
+}
+
+/** A client that a user hands over. */
+export type GivenClient = GivenRedis | GivenCluster;

@@ -1,13 +1,33 @@
 /** Makes ioredis clients. The only file that imports ioredis, so that the rest knows its interface alone. */
 import { readFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
 import { ImproperlyConfigured } from '../errors.ts';
-import type { FixedOptions, GivenClient, RedisClient } from './client.ts';
+import type { FixedOptions, GivenAddress, GivenServerOptions, RedisClient } from './client.ts';
 import { addressOf, checkConnectionName, formatUrl } from './options.ts';
 import type { RedisTarget, RedisTls } from './options.ts';
+import { type Address, showAddress, type Topology } from './topology.ts';
 
-/** The two connections of a driver. */
-export type Role = 'commands' | 'subscriber';
+/** What a connection is for. */
+export type Role = 'commands' | 'subscriber' | 'sentinel';
+
+/** How servers are found that are several. */
+export type Discovery =
+  | { readonly kind: 'server' }
+  | {
+      readonly kind: 'sentinel';
+      readonly masterName: string;
+      readonly sentinels: readonly Address[];
+      readonly minOtherSentinels: number;
+      readonly translate: (address: Address) => Address;
+      /** Makes a client of a sentinel. */
+      readonly openSentinel: (address: Address) => RedisClient;
+    }
+  | {
+      readonly kind: 'cluster';
+      readonly seeds: readonly Address[];
+      readonly translate: (address: Address) => Address;
+    };
 
 /** Where the clients come from. */
 export interface ClientFactory {
@@ -15,7 +35,8 @@ export interface ClientFactory {
   readonly address: string;
   /** The same as a URL, password and all. */
   readonly url: string;
-  /** Makes a client that connects when it is told to. */
+  readonly discovery: Discovery;
+  /** Makes a client that connects when it is told to. Unless there is one server, its address is to be set before. */
   readonly open: (role: Role) => RedisClient;
 }
 
@@ -27,61 +48,65 @@ export interface ClientFactoryOptions {
 }
 
 /**
- * Clients for a server.
+ * Clients of what a URL means.
  *
  * @throws ImproperlyConfigured when a certificate file cannot be read, or the name is not fit for CLIENT SETNAME
  */
-export function clientsOf(target: RedisTarget, url: string | undefined, options: ClientFactoryOptions): ClientFactory {
-  const { host, port, path, db, username, password } = target;
-  const name = options.connectionName ?? target.clientName;
-  checkConnectionName(name);
-  const server = {
+export function clientsOf(topology: Topology, url: string | undefined, options: ClientFactoryOptions): ClientFactory {
+  const { target } = topology;
+  const name = checkConnectionName(options.connectionName ?? target.clientName);
+  const fixed = (role: Role): FixedOptions => fixedOptions(role, name, options.connectTimeoutMs);
+  const server = serverOptions(target);
+  return {
+    address: whereIs(topology),
+    url: url ?? formatUrl(target),
+    discovery: discoveryOf(topology, fixed('sentinel')),
+    open: (role) => openClient({ ...server, ...fixed(role) }),
+  };
+}
+
+/** Makes a client of ioredis. */
+export function openClient(options: FixedOptions & GivenServerOptions & GivenAddress): RedisClient {
+  return new Redis(options as RedisOptions);
+}
+
+function discoveryOf(topology: Topology, fixed: FixedOptions): Discovery {
+  const translate = (address: Address): Address => address;
+  if (topology.kind === 'cluster') return { kind: 'cluster', seeds: topology.seeds, translate };
+  if (topology.kind === 'server') return topology;
+  const { masterName, sentinels, minOtherSentinels, username, password, tls } = topology;
+  const login = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: tlsOptions(tls) } : {}),
+  };
+  const openSentinel = (address: Address): RedisClient => openClient({ ...login, ...fixed, ...address });
+  return { kind: 'sentinel', masterName, sentinels, minOtherSentinels, translate, openSentinel };
+}
+
+function whereIs(topology: Topology): string {
+  if (topology.kind === 'server') return addressOf(topology.target);
+  if (topology.kind === 'cluster') return describeMany('cluster', topology.seeds);
+  return describeMany(`master ${topology.masterName} of sentinels`, topology.sentinels);
+}
+
+/** Several servers, for messages: `'cluster of a:1, b:2'`. */
+export function describeMany(what: string, addresses: readonly Address[]): string {
+  return `${what} ${addresses.map(showAddress).join(', ')}`;
+}
+
+function serverOptions({ host, port, path, db, username, password, tls }: RedisTarget): GivenServerOptions {
+  return {
     ...(path === undefined ? { host: host ?? 'localhost', port: port ?? 6379 } : { path }),
     db,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
-    ...(target.tls ? { tls: tlsOptions(target.tls) } : {}),
-  };
-  return {
-    address: addressOf(target),
-    url: url ?? formatUrl(target),
-    open: (role) => new Redis({ ...server, ...fixedOptions(role, name, options.connectTimeoutMs) }),
+    ...(tls ? { tls: tlsOptions(tls) } : {}),
   };
 }
 
-/**
- * Clients with the options of a given one, which is not used itself.
- *
- * @throws ImproperlyConfigured for a client that would read or write elsewhere than Celery does
- */
-export function clientsLike(given: GivenClient, options: ClientFactoryOptions): ClientFactory {
-  checkGiven(given);
-  const name = options.connectionName ?? given.options.connectionName ?? undefined;
-  checkConnectionName(name);
-  const target = targetOf(given);
-  return {
-    address: addressOf(target),
-    url: formatUrl(target),
-    open: (role) => given.duplicate(fixedOptions(role, name, options.connectTimeoutMs)),
-  };
-}
-
-function targetOf({ options }: GivenClient): RedisTarget {
-  const { host, port, path, db = 0, username, password, tls } = options;
-  return {
-    scheme: path === undefined ? (tls ? 'rediss' : 'redis') : 'redis+socket',
-    host,
-    port,
-    path,
-    db,
-    username: username ?? undefined,
-    password: password ?? undefined,
-    tls: undefined,
-    clientName: undefined,
-  };
-}
-
-function fixedOptions(role: Role, name: string | undefined, connectTimeoutMs: number): FixedOptions {
+/** The options that every client of ours is made with. */
+export function fixedOptions(role: Role, name: string | undefined, connectTimeoutMs: number): FixedOptions {
   return {
     lazyConnect: true,
     // Link reconnects, so that the delay can be cancelled and what is in flight fails at once.
@@ -101,12 +126,12 @@ function fixedOptions(role: Role, name: string | undefined, connectTimeoutMs: nu
     disconnectTimeout: 100,
     // While Redis loads, each poll is a sign of life for the watchdog.
     maxLoadingRetryTime: 1000,
-    failoverDetector: true,
     connectTimeout: connectTimeoutMs,
     connectionName: `celery-redis-backend:${role}${name === undefined ? '' : `:${name}`}`,
     // Watchdog and deadlines of our own allow for large values, these do not.
     commandTimeout: undefined,
     socketTimeout: undefined,
+    sentinels: undefined,
   };
 }
 
@@ -126,24 +151,4 @@ function readPem(file: string, name: string): Buffer {
   } catch (error) {
     throw new ImproperlyConfigured(`${name}: cannot read ${file}.`, { cause: error });
   }
-}
-
-function checkGiven(given: GivenClient): void {
-  const flaw = givenFlaw(given);
-  if (flaw !== undefined) throw new ImproperlyConfigured(`client: ${flaw}`);
-}
-
-function givenFlaw(given: GivenClient): string | undefined {
-  if (typeof given.duplicate !== 'function') return 'expected a Redis of ioredis 5.11.1 or newer.';
-  if ('isCluster' in given && given.isCluster === true) return 'a Cluster is not supported yet.';
-  // ARGET came with 5.11.0, which differs from 5.11.1 in its Cluster only.
-  if (!('arget' in given)) return 'expected ioredis 5.11.1 or newer; this one is older, or not ioredis.';
-  const { keyPrefix, role, readOnly } = given.options;
-  if (keyPrefix) {
-    return 'it has a keyPrefix, which ioredis does not apply to channels; use globalKeyprefix of the backend instead.';
-  }
-  if (role === 'slave')
-    return "it reads from replicas (role: 'slave'), where a result may be missing that was announced.";
-  if (readOnly) return 'it is readOnly.';
-  return undefined;
 }

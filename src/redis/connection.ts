@@ -1,4 +1,5 @@
 /** One connection to Redis and the calls that are made over it. */
+import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { publish } from '../diagnostics.ts';
 import type { Warnings } from '../diagnostics.ts';
@@ -16,32 +17,17 @@ export interface ConnectionOptions {
   readonly address: string;
   /** Makes a client that does not connect before it is told to, nor reconnect by itself. */
   readonly open: () => RedisClient;
+  /** See {@link LinkOptions.prepare}. */
+  readonly prepare?: ((client: RedisClient) => Promise<void>) | undefined;
+  /** See {@link LinkOptions.confirm}. */
+  readonly confirm?: ((client: RedisClient) => Promise<void>) | undefined;
   /** How long a call may take, from its acceptance: waiting for the connection included. */
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
-  readonly warnings: Warnings;
+  readonly warnings: Pick<Warnings, 'warn'>;
   readonly clock: Clock;
 }
-
-/** One command, or several that are sent as one. */
-export interface Call<T> {
-  /** For messages: `'GET celery-task-meta-1'`. */
-  readonly what: string;
-  /** Bytes that it sends. @default 0 */
-  readonly bytes?: number;
-  /** How long it may take, from its acceptance. @default that of the connection */
-  readonly timeoutMs?: number;
-  /** Whether it has no deadline once it is sent, and is not waited for by `close`. @default false */
-  readonly patient?: boolean;
-  readonly send: (client: RedisClient) => Promise<T>;
-}
-
-/** How a connection stands: see {@link Connection}. */
-export type ConnectionState = 'idle' | 'connecting' | 'ready' | 'lost' | 'refused' | 'closed';
-
-/** Told that a connection became ready, for the first time or again. */
-export type ReadyListener = (first: boolean) => void;
 
 interface Waiter {
   readonly resolve: (client: RedisClient) => void;
@@ -74,12 +60,14 @@ const REFUSED_FOR_MS = 3000;
  * any -> closed                    close()
  * ```
  */
-export class Connection {
+export class Connection implements Caller {
+  readonly isCluster: boolean = false;
   readonly #options: ConnectionOptions;
   readonly #waiters = new Set<Waiter>();
   /** Calls with a deadline. */
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #readyListeners: ReadyListener[] = [];
+  readonly #lostListeners: (() => void)[] = [];
   readonly #clientListeners: ((client: RedisClient) => void)[] = [];
   #state: ConnectionState = 'idle';
   #link: Link | undefined;
@@ -106,6 +94,11 @@ export class Connection {
   /** Calls `listener` whenever the connection has become ready, before the calls that wait for it are sent. */
   onReady(listener: ReadyListener): void {
     this.#readyListeners.push(listener);
+  }
+
+  /** Calls `listener` whenever the connection is lost, once an outage. */
+  onLost(listener: () => void): void {
+    this.#lostListeners.push(listener);
   }
 
   /** Calls `listener` with each client that is made, before it connects. */
@@ -164,6 +157,11 @@ export class Connection {
     }
   }
 
+  /** Breaks the link, if there is one, so that it is made anew. `cause` says why, in a few words. */
+  drop(cause: string): void {
+    this.#link?.drop(new Error(cause));
+  }
+
   /** Closes: waits for what is in flight, each to its deadline, and rejects what was not sent yet. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -206,13 +204,13 @@ export class Connection {
   }
 
   #begin(): void {
-    const { open, heartbeatMs, deadAfterMs, clock } = this.#options;
-    const client = open();
+    const { heartbeatMs, deadAfterMs, clock, prepare, confirm } = this.#options;
+    const client = this.#options.open();
     for (const listener of this.#clientListeners) listener(client);
     this.#state = 'connecting';
     this.#link = new Link(
       client,
-      { heartbeatMs, deadAfterMs, clock },
+      { heartbeatMs, deadAfterMs, clock, prepare, confirm },
       {
         onUp: (attempt) => {
           this.#onUp(client, attempt);
@@ -250,6 +248,7 @@ export class Connection {
       'CELERY_CONNECTION',
       `No ${name} connection to Redis at ${address} (${advice(cause)}); trying again until there is one.`,
     );
+    for (const listener of this.#lostListeners) listener();
   }
 
   #refuse(): void {
@@ -264,7 +263,7 @@ export class Connection {
     const cause = this.#cause ?? new Error('refused');
     return new BackendError(`Redis at ${this.#options.address} refused the login (${advice(cause)}).`, {
       code: 'CELERY_BACKEND_REFUSED',
-      reply: replyOf(cause),
+      reply: isReply(cause) ? replyOf(cause) : undefined,
       cause,
     });
   }

@@ -48,3 +48,17 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
     send().finally(settle).then(resolve, reject);
   });
 }
+
+/** Settles as a promise does, or rejects with `late()` after a time. What the promise comes to later is ignored. */
+export function within<T>(promise: Promise<T>, clock: Clock, ms: number, late: () => Error): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = clock.after(ms, () => {
+      reject(late());
+    });
+    promise
+      .finally(() => {
+        timer.cancel();
+      })
+      .then(resolve, reject);
+  });
+}

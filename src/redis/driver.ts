@@ -4,21 +4,28 @@ import type { Warnings } from '../diagnostics.ts';
 import { BackendError, ImproperlyConfigured } from '../errors.ts';
 import type { Driver } from '../ports.ts';
 import type { GivenClient } from './client.ts';
-import { clientsLike, clientsOf } from './connect.ts';
-import type { ClientFactory, Role } from './connect.ts';
-import { Connection } from './connection.ts';
-import { maskUrl, parseRedisUrl } from './options.ts';
+import type { Caller } from './call.ts';
+import { clientsOf } from './connect.ts';
+import type { ClientFactory } from './connect.ts';
+import type { CredentialsProvider } from './credentials.ts';
+import { clientsLike } from './given.ts';
 import type { RedisDefaults } from './options.ts';
 import { RedisStore } from './store.ts';
 import { RedisSubscriber } from './subscriber.ts';
+import { maskHosts, parseTopology, type SentinelOptions } from './topology.ts';
+import { wire, type Wiring } from './wiring.ts';
 
 /** Settings of {@link createRedisDriver}. Durations are seconds. */
 export interface RedisDriverOptions {
-  /** See {@link parseRedisUrl}. */
+  /** See {@link parseTopology}. */
   readonly url?: string | undefined;
   /** Instead of a URL: a client whose options are used. It is itself never commanded, subscribed or closed. */
   readonly client?: GivenClient | undefined;
   readonly defaults?: RedisDefaults | undefined;
+  /** For a URL of `sentinel://`. */
+  readonly sentinel?: SentinelOptions | undefined;
+  /** Asked before each connection; what the URL or the client says of user and password is dropped. */
+  readonly credentials?: CredentialsProvider | undefined;
   /** How long one attempt to open the socket may take, TLS included. */
   readonly connectTimeout: number;
   /** How long a call may take, from its acceptance; a second more for each MiB that moves. */
@@ -34,7 +41,7 @@ export interface RedisDriverOptions {
 }
 
 /**
- * A driver for one Redis server. Nothing is sent before the first use; the subscriber connects at the first wait.
+ * A driver for one Redis server, for the master that sentinels name, or for a cluster. Nothing is sent before the first use; the subscriber connects at the first wait.
  *
  * @throws ImproperlyConfigured
  */
@@ -42,30 +49,32 @@ export function createRedisDriver(options: RedisDriverOptions): RedisDriver {
   return new RedisDriver(options, clientFactory(options));
 }
 
-function clientFactory({ url, client, defaults, connectTimeout, connectionName }: RedisDriverOptions): ClientFactory {
+function clientFactory(given: RedisDriverOptions): ClientFactory {
+  const { url, client, defaults, sentinel, connectTimeout, connectionName } = given;
   const options = { connectTimeoutMs: connectTimeout * 1000, connectionName };
   if (client && url !== undefined)
     throw new ImproperlyConfigured('client: expected either a client or a url; got both.');
-  return client ? clientsLike(client, options) : clientsOf(parseRedisUrl(url, defaults), url, options);
+  return client ? clientsLike(client, options) : clientsOf(parseTopology(url, defaults, sentinel), url, options);
 }
 
-/** Two connections, the store on one, the subscriber on the other. Both live from their first use until `close`. */
+/** The store on one connection, or one to each node of a cluster, the subscriber on another. All live from their first use until `close`. */
 export class RedisDriver implements Driver {
   readonly store: RedisStore;
   readonly source: RedisSubscriber;
   readonly #clients: ClientFactory;
   readonly #clock: Clock;
-  readonly #commands: Connection;
-  readonly #subscriber: Connection;
+  readonly #commands: Caller;
+  readonly #wiring: Wiring;
 
   constructor(options: RedisDriverOptions, clients: ClientFactory) {
     this.#clients = clients;
     this.#clock = options.clock;
-    this.#commands = connection('commands', options, clients);
-    this.#subscriber = connection('subscriber', options, clients);
-    this.store = new RedisStore(this.#commands, options.warnings);
-    this.source = new RedisSubscriber(this.#subscriber);
-    for (const each of [this.#commands, this.#subscriber]) {
+    this.#wiring = wire(options, clients);
+    const { commands, subscriber } = this.#wiring;
+    this.#commands = commands;
+    this.store = new RedisStore(commands, options.warnings);
+    this.source = new RedisSubscriber(subscriber);
+    for (const each of [commands, subscriber]) {
       each.onReady((first) => {
         this.source.connected(first);
       });
@@ -78,7 +87,7 @@ export class RedisDriver implements Driver {
     for (;;) {
       const timeoutMs = deadlineMs - this.#clock.now();
       try {
-        await this.#commands.run({ what: 'PING', timeoutMs, send: (client) => client.ping() });
+        await this.#commands.run({ what: 'PING', key: null, timeoutMs, send: (client) => client.ping() });
         return;
       } catch (error) {
         const broke = error instanceof BackendError && error.code === 'CELERY_BACKEND_UNAVAILABLE';
@@ -90,33 +99,20 @@ export class RedisDriver implements Driver {
   /** Milliseconds of a round trip. Command: PING. */
   async ping(): Promise<number> {
     const start = this.#clock.now();
-    await this.#commands.run({ what: 'PING', send: (client) => client.ping() });
+    await this.#commands.run({ what: 'PING', key: null, send: (client) => client.ping() });
     return this.#clock.now() - start;
   }
 
   reconnects(): number {
-    return this.#commands.reconnects + this.#subscriber.reconnects;
+    return this.#commands.reconnects + this.#wiring.subscriber.reconnects;
   }
 
   uri(includePassword: boolean): string {
-    return includePassword ? this.#clients.url : maskUrl(this.#clients.url);
+    return includePassword ? this.#clients.url : maskHosts(this.#clients.url);
   }
 
   async close(): Promise<void> {
     this.store.flush();
-    await Promise.all([this.#commands.close(), this.#subscriber.close()]);
+    await this.#wiring.close();
   }
-}
-
-function connection(name: Role, options: RedisDriverOptions, clients: ClientFactory): Connection {
-  return new Connection({
-    name,
-    address: clients.address,
-    open: () => clients.open(name),
-    timeoutMs: options.commandTimeout * 1000,
-    heartbeatMs: options.heartbeat * 1000,
-    deadAfterMs: options.deadAfter * 1000,
-    warnings: options.warnings,
-    clock: options.clock,
-  });
 }

@@ -62,8 +62,14 @@ export function unavailable(message: string, cause?: Error): BackendError {
   return new BackendError(message, { code: 'CELERY_BACKEND_UNAVAILABLE', cause });
 }
 
-/** Whether a reply during the handshake means that the same handshake will fail again: wrong password, user or database. */
+/** What failed before there was a handshake, and is to count as its refusal. `message` holds no secret. */
+export function loginRefused(message: string): Error {
+  return Object.assign(new Error(message), { name: 'LoginRefused' });
+}
+
+/** Whether the same handshake will fail again: wrong password, user or database, or no login to try. */
 export function isLoginRefusal(error: Error): boolean {
+  if (error.name === 'LoginRefused') return true;
   return isReply(error) && /^(WRONGPASS|NOAUTH|NOPERM)\b|invalid password|DB index|SELECT is not/.test(error.message);
 }
 

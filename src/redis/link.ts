@@ -9,6 +9,10 @@ export interface LinkOptions {
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
   readonly clock: Clock;
+  /** Finds out where to connect, and as whom, and writes it into the client's options; before each attempt. */
+  readonly prepare?: ((client: RedisClient) => Promise<void>) | undefined;
+  /** Checks, after the handshake, that this is the server that was meant. */
+  readonly confirm?: ((client: RedisClient) => Promise<void>) | undefined;
 }
 
 /** What a link tells. */
@@ -28,16 +32,18 @@ const LONGEST_DELAY_MS = 5000;
  * link fails what was in flight, and nothing is ever sent twice or answered by another's reply.
  *
  * ```
- * trying    an attempt is under way: the socket opens, the handshake runs
- * up        commands can be sent
- * ending    the socket was told to close
- * pausing   nothing is open; the next attempt follows after a delay: exponential, fully jittered, 5 s at most
- * stopped   for good
+ * preparing   nothing is open; an attempt begins: where to connect, and as whom, is being found out
+ * trying      an attempt is under way: the socket opens, the handshake runs, the server is checked
+ * up          commands can be sent
+ * ending      the socket was told to close
+ * pausing     nothing is open; the next attempt follows after a delay: exponential, fully jittered, 5 s at most
+ * stopped     for good
  *
+ * preparing -> trying | pausing      it is known | it could not be found out
  * trying -> up | ending | pausing    the handshake succeeded | was refused or fell silent | the socket closed
  * up -> ending | pausing             drop(), or silence | the socket closed
  * ending -> pausing                  the socket closed
- * pausing -> trying                  after the delay
+ * pausing -> preparing               after the delay
  * any -> stopped                     stop()
  * ```
  */
@@ -45,13 +51,15 @@ export class Link {
   readonly client: RedisClient;
   readonly #options: LinkOptions;
   readonly #listener: LinkListener;
-  #state: 'trying' | 'up' | 'ending' | 'pausing' | 'stopped' = 'pausing';
+  #state: 'preparing' | 'trying' | 'up' | 'ending' | 'pausing' | 'stopped' = 'pausing';
   /** Attempts since it was last up. */
   #attempt = 0;
   /** What this attempt, or this life of the socket, ended by. */
   #cause: Error | undefined;
   #watchdog: Watchdog | undefined;
   #delay: Timer | undefined;
+  /** What this attempt is to end by as soon as there is a socket to close. */
+  #doom: Error | undefined;
   /** What `stop` waits for, once it has been called while a socket was open. */
   #onEnded: (() => void) | undefined;
 
@@ -81,6 +89,11 @@ export class Link {
   /** Breaks the link, so that it is made anew. */
   drop(cause: Error): void {
     if (this.#state !== 'up' && this.#state !== 'trying') return;
+    if (!this.#watchdog) {
+      // Its socket may not be there yet; the one that is may be the last attempt's.
+      this.#doom = cause;
+      return;
+    }
     this.#cause = cause;
     this.#state = 'ending';
     this.client.stream.destroy();
@@ -88,7 +101,7 @@ export class Link {
 
   /** Closes the link. Resolves when its socket is gone. */
   stop(): Promise<void> {
-    const open = this.#state !== 'pausing' && this.#state !== 'stopped';
+    const open = this.#state === 'trying' || this.#state === 'up' || this.#state === 'ending';
     this.#state = 'stopped';
     this.#delay?.cancel();
     this.#watchdog?.stop();
@@ -100,9 +113,29 @@ export class Link {
   }
 
   #try(): void {
-    this.#state = 'trying';
     this.#attempt += 1;
     this.#cause = undefined;
+    this.#doom = undefined;
+    const { prepare } = this.#options;
+    if (!prepare) {
+      this.#connect();
+      return;
+    }
+    this.#state = 'preparing';
+    prepare(this.client).then(
+      () => {
+        if (this.#state === 'preparing') this.#connect();
+      },
+      (error: unknown) => {
+        if (this.#state !== 'preparing') return;
+        this.#cause = sanitise(error as Error);
+        this.#pause();
+      },
+    );
+  }
+
+  #connect(): void {
+    this.#state = 'trying';
     // Its outcome comes as an event: `ready`, or `end`.
     this.client.connect().catch(() => undefined);
   }
@@ -130,10 +163,29 @@ export class Link {
       },
     });
     this.#watchdog.start();
+    if (this.#doom) this.drop(this.#doom);
   }
 
   #onReady(): void {
     if (this.#state !== 'trying') return;
+    const { confirm } = this.#options;
+    if (!confirm) {
+      this.#up();
+      return;
+    }
+    const attempt = this.#attempt;
+    const current = (): boolean => this.#state === 'trying' && this.#attempt === attempt;
+    confirm(this.client).then(
+      () => {
+        if (current()) this.#up();
+      },
+      (error: unknown) => {
+        if (current()) this.drop(sanitise(error as Error));
+      },
+    );
+  }
+
+  #up(): void {
     this.#state = 'up';
     this.#cause = undefined;
     this.#watchdog?.answered();
@@ -149,13 +201,18 @@ export class Link {
       this.#onEnded?.();
       return;
     }
-    this.#cause ??= hungUp(this.#state);
+    this.#cause ??= this.#doom ?? hungUp(this.#state);
+    this.#pause();
+  }
+
+  #pause(): void {
+    const cause = this.#cause ?? new Error('unknown');
     this.#state = 'pausing';
     const longestMs = Math.min(FIRST_DELAY_MS * 2 ** this.#attempt, LONGEST_DELAY_MS);
     this.#delay = this.#options.clock.after(Math.random() * longestMs, () => {
       this.#try();
     });
-    this.#listener.onDown(this.#cause, this.#attempt);
+    this.#listener.onDown(cause, this.#attempt);
   }
 }
 

@@ -55,7 +55,7 @@ const SCHEMES: Readonly<Record<string, 'tcp' | 'tls' | 'socket'>> = {
   valkeys: 'tls',
   'redis+socket': 'socket',
 };
-const LATER = new Set(['sentinel', 'redis+sentinel', 'redis+cluster', 'rediss+cluster']);
+const TOPOLOGIES = ['sentinel', 'redis+cluster', 'rediss+cluster', 'memory'];
 
 /** Options of redis-py without a meaning here, so that one URL serves both languages. */
 const IGNORED = new Set([
@@ -148,8 +148,12 @@ function withDefaults(defaults: RedisDefaults): Omit<RedisTarget, 'db'> {
 function schemeKind(scheme: string): 'tcp' | 'tls' | 'socket' {
   const kind = SCHEMES[scheme];
   if (kind !== undefined) return kind;
-  if (LATER.has(scheme)) throw new ImproperlyConfigured(`url: ${scheme}:// is not supported yet.`);
-  const known = [...Object.keys(SCHEMES), 'memory'].map((name) => `${name}://`);
+  if (scheme === 'redis+sentinel') {
+    throw new ImproperlyConfigured(
+      'url: redis+sentinel:// is one plain Redis to Celery, and none here; for Sentinel write sentinel://.',
+    );
+  }
+  const known = [...Object.keys(SCHEMES), ...TOPOLOGIES].map((name) => `${name}://`);
   throw new ImproperlyConfigured(`url: expected it to start with one of ${known.join(', ')} (in lower case).`);
 }
 
@@ -160,6 +164,8 @@ function parseQuery(search: string, kind: 'tcp' | 'tls' | 'socket'): ReadonlyMap
   for (const name of query.keys()) {
     if (TLS_OPTIONS.has(name)) {
       if (kind !== 'tls') throw new ImproperlyConfigured(`url: ${name} needs rediss:// or valkeys://.`);
+    } else if (name === 'credential_provider') {
+      throw new ImproperlyConfigured('url: credential_provider names a class of Python; give the option credentials.');
     } else if (!OPTIONS.has(name) && !IGNORED.has(name) && !(name === 'virtual_host')) {
       throw new ImproperlyConfigured(`url: unknown option ${JSON.stringify(name.slice(0, 40))} in the query.`);
     }

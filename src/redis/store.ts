@@ -1,7 +1,7 @@
 /** Results as keys of Redis. */
 import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
-import type { Connection } from './connection.ts';
+import type { Caller } from './call.ts';
 import { refused, unavailable } from './errors.ts';
 import {
   CHANGED,
@@ -44,16 +44,17 @@ interface PendingWrite {
  * Each call has the connection's deadline. What one turn of the event loop asks for leaves together, writes before reads.
  */
 export class RedisStore implements ResultStore {
-  readonly #connection: Connection;
+  readonly #connection: Caller;
   readonly #warnings: Warnings;
   readonly #reads = new TickBatch<Read>((reads) => {
     this.flush();
-    for (let from = 0; from < reads.length; from += MAX_READS) void this.#fetch(reads.slice(from, from + MAX_READS));
+    const most = this.#most(MAX_READS);
+    for (let from = 0; from < reads.length; from += most) void this.#fetch(reads.slice(from, from + most));
   });
   /** By probe, `null` without a guard. */
   readonly #writes = new Map<string | null, TickBatch<PendingWrite>>();
 
-  constructor(connection: Connection, warnings: Warnings) {
+  constructor(connection: Caller, warnings: Warnings) {
     this.#connection = connection;
     this.#warnings = warnings;
   }
@@ -63,8 +64,9 @@ export class RedisStore implements ResultStore {
   }
 
   /**
-   * The stored bytes, `null` when there is no such key. Commands: GET, or one MGET for up to 100 reads of one tick. A key
-   * of another type is an error by GET, and reads as `null` in an MGET, as Redis has it.
+   * The stored bytes, `null` when there is no such key. Commands: GET, or one MGET for up to 100 reads of one tick; on
+   * a cluster one GET each, all sent at once. A key of another type is an error by GET, and reads as `null` in an MGET,
+   * as Redis has it.
    */
   read(key: string): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {
@@ -104,7 +106,12 @@ export class RedisStore implements ResultStore {
   /** Deletes the key. Command: DEL. */
   async remove(key: string): Promise<void> {
     this.flush();
-    await this.#connection.run({ what: `DEL ${key}`, send: (client) => client.del(key) });
+    await this.#connection.run({ what: `DEL ${key}`, key, send: (client) => client.del(key) });
+  }
+
+  /** How many keys a command may have: those of a cluster lie in different slots, which none can span. */
+  #most(keys: number): number {
+    return this.#connection.isCluster ? 1 : keys;
   }
 
   async #fetch(reads: readonly Read[]): Promise<void> {
@@ -122,10 +129,12 @@ export class RedisStore implements ResultStore {
   async #get(keys: string[]): Promise<(Buffer | null)[]> {
     const [first = '', ...others] = keys;
     if (others.length === 0) {
-      return [await this.#connection.run({ what: `GET ${first}`, send: (client) => client.getBuffer(first) })];
+      return [
+        await this.#connection.run({ what: `GET ${first}`, key: first, send: (client) => client.getBuffer(first) }),
+      ];
     }
     const what = `MGET ${first} and ${others.length} more`;
-    return this.#connection.run({ what, send: (client) => client.mgetBuffer(keys) });
+    return this.#connection.run({ what, key: first, send: (client) => client.mgetBuffer(keys) });
   }
 
   async #write(write: Write): Promise<number> {
@@ -147,7 +156,7 @@ export class RedisStore implements ResultStore {
     if (present) return present;
     const script = probe === null ? UNGUARDED_WRITE : probedWrite(probe, this.#writes.size);
     const batch = new TickBatch<PendingWrite>((writes) => {
-      for (const chunk of chunksOf(writes)) void this.#store(script, chunk);
+      for (const chunk of chunksOf(writes, this.#most(MAX_WRITES))) void this.#store(script, chunk);
     });
     this.#writes.set(probe, batch);
     return batch;
@@ -186,6 +195,7 @@ export class RedisStore implements ResultStore {
   #run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<(number | string)[]> {
     return this.#connection.run({
       what: storeOf(keys),
+      key: keys[0] ?? null,
       bytes: args.reduce((sum, { length }) => sum + length, 0),
       send: async (client) => {
         const outcomes = await runScript(client, script, keys, args);
@@ -212,11 +222,11 @@ function replyError(text: string): Error {
 }
 
 /** In the given order, each at most so long and so large. */
-function* chunksOf(writes: readonly PendingWrite[]): Generator<readonly PendingWrite[], void, undefined> {
+function* chunksOf(writes: readonly PendingWrite[], most: number): Generator<readonly PendingWrite[], void, undefined> {
   let from = 0;
   let bytes = 0;
   for (const [index, { value }] of writes.entries()) {
-    if (index > from && (index - from === MAX_WRITES || bytes + value.length > MAX_WRITE_BYTES)) {
+    if (index > from && (index - from === most || bytes + value.length > MAX_WRITE_BYTES)) {
       yield writes.slice(from, index);
       from = index;
       bytes = 0;

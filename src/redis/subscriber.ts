@@ -75,6 +75,7 @@ export class RedisSubscriber implements ChannelSource {
   ): Promise<(Error | null)[]> {
     const results = await this.#connection.run({
       what: `${name} ${channels[0] ?? ''}${channels.length > 1 ? ` and ${channels.length - 1} more` : ''}`,
+      key: null,
       // Confirmations come in order with the watchdog's PONGs, so that they come or the link ends.
       patient: true,
       send: (client) => exchange(client, channels, add),

@@ -1,12 +1,12 @@
 /** The keys and channels of a Redis, through plain clients. */
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { BackendOptions } from '../../../src/index.ts';
 import type { RawStore } from './context.ts';
 
 /** @param close - what is to be done after the two clients are disconnected */
 export function rawRedis(
   options: BackendOptions,
-  commands: Redis,
+  commands: Redis | Cluster,
   subscriber: Redis,
   close: () => Promise<void>,
 ): RawStore {

@@ -156,6 +156,7 @@ describe('a connection', () => {
     const call = failure(
       connection.run({
         what: 'GET key',
+        key: 'key',
         send: () => Promise.reject(Object.assign(new Error('not writeable'), { command: { args: ['SECRET'] } })),
       }),
     );
@@ -171,6 +172,7 @@ describe('a connection', () => {
     const call = failure(
       connection.run({
         what: 'GET key',
+        key: 'key',
         send: () => {
           throw new RangeError('Invalid string length');
         },
@@ -188,7 +190,7 @@ describe('a connection', () => {
     await ready;
     client.stream.writable = false;
     let sent = 0;
-    const call = connection.run({ what: 'GET key', send: () => Promise.resolve((sent += 1)) });
+    const call = connection.run({ what: 'GET key', key: 'key', send: () => Promise.resolve((sent += 1)) });
     await settle();
     expect([connection.state, sent]).toEqual(['ready', 0]);
     client.emit('end');
@@ -201,7 +203,7 @@ describe('a connection', () => {
 
   it('bounds a call by its own timeout, and hints at TLS while nothing tells of an error', async () => {
     const { clock, connection } = open();
-    const call = failure(connection.run({ what: 'PING', timeoutMs: 20_000, send: () => Promise.resolve() }));
+    const call = failure(connection.run({ what: 'PING', key: null, timeoutMs: 20_000, send: () => Promise.resolve() }));
     await clock.advance(19_999);
     expect(clock.timers).toBe(1);
     await clock.advance(1);

@@ -90,8 +90,11 @@ describe('a Redis URL', () => {
     ['SECRET', /^url: expected it to start with one of/],
     ['', /^url: expected it to start with one of/],
     ['socket:///SECRET', /^url: expected it to start with one of/],
-    ['sentinel://:SECRET@a:26379', /^url: sentinel:\/\/ is not supported yet/],
-    ['redis+cluster://a', /^url: redis\+cluster:\/\/ is not supported yet/],
+    [
+      'redis+sentinel://:SECRET@a:26379',
+      /^url: redis\+sentinel:\/\/ is one plain Redis to Celery.* write sentinel:\/\/\.$/,
+    ],
+    ['redis://h?credential_provider=SECRET', /^url: credential_provider names a class of Python/],
     ['redis://h:99999', /^url: the port is wrong: expected a port from 1 to 65535/],
     ['redis://h:SECRET', /^url: the port is wrong/],
     ['redis://:SEC/RET@h:6379', /^url: the port is wrong.*percent-encode it\.$/],
