@@ -5,6 +5,7 @@ import { checkId } from './keys.ts';
 import type { ResultTuple, TaskRequest } from './meta.ts';
 import { show } from './option-checks.ts';
 import type { Signature } from './signature.ts';
+import type { TaskState } from './states.ts';
 
 /** The application, as far as a backend is concerned. A plain `{}` will do. */
 export interface CeleryApp {
@@ -41,6 +42,29 @@ export interface StoreOptions {
   readonly traceback?: string | null | undefined;
   /** The request of the running task. */
   readonly request?: TaskRequest | undefined;
+}
+
+/** What {@link BaseBackend.markAsStarted} takes besides. */
+export interface StartedOptions {
+  /** The request of the running task. */
+  readonly request?: TaskRequest | undefined;
+}
+
+/** What {@link BaseBackend.markAsDone} and its like take besides. */
+export interface MarkOptions extends StoreOptions {
+  /**
+   * Whether to store the result. @default as the request has it (`ignore_result`), else the options `ignoreResult` and,
+   * for errors, `storeErrorsEvenIfIgnored`
+   */
+  readonly storeResult?: boolean | undefined;
+  /** The state to store, instead of that of the method. */
+  readonly state?: TaskState | undefined;
+}
+
+/** What {@link BaseBackend.markAsFailure} takes besides. */
+export interface FailureOptions extends MarkOptions {
+  /** Whether to send the error callbacks. @default true */
+  readonly callErrbacks?: boolean | undefined;
 }
 
 /** What a wait for a meta takes. */

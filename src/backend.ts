@@ -5,20 +5,25 @@ import {
   checkState,
   checkTimeout,
   checkWait,
+  type FailureOptions,
+  type MarkOptions,
+  type StartedOptions,
   type StoreOptions,
   type MetaWaitOptions,
   type WaitOptions,
 } from './arguments.ts';
+import type { ChordOutcome } from './chord.ts';
 import type { Clock } from './clock.ts';
 import type { Completion } from './consumer/completions.ts';
 import type { BackendStats, Warnings } from './diagnostics.ts';
 import { BackendClosedError } from './errors.ts';
 import { checkId } from './keys.ts';
-import type { GroupTuple, ResultTuple, TaskMeta } from './meta.ts';
+import type { GroupTuple, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
 import type { ResolvedOptions } from './options.ts';
 import { assemble, type Parts } from './parts.ts';
 import type { Driver, StoreOutcome } from './ports.ts';
 import { PROPAGATE_STATES, type TaskState } from './states.ts';
+import type { MarkOutcome } from './worker.ts';
 
 /**
  * A result backend: stores results of tasks, reads them, and waits for them.
@@ -41,7 +46,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @param options - complete and checked; `open` makes the driver
    */
   protected constructor(app: CeleryApp, options: ResolvedOptions, open: (warnings: Warnings) => Driver) {
-    this.#parts = assemble(options, open);
+    this.#parts = assemble(app, options, open);
     this.#app = app;
     this.serializer = this.#parts.serializer;
     this.maxCachedResults = options.maxCachedResults;
@@ -223,6 +228,127 @@ export abstract class BaseBackend implements AsyncDisposable {
     await this.#parts.groups.delete(groupId);
   }
 
+  /**
+   * A task begins: stores STARTED, unless its results are ignored. Sends what `storeResult` sends.
+   *
+   * @param meta - Celery writes `{ pid, hostname }`
+   * @see celery.backends.base.Backend.mark_as_started
+   */
+  async markAsStarted(taskId: string, meta: object, options: StartedOptions = {}): Promise<MarkOutcome> {
+    await this.#ready(taskId);
+    return this.#parts.worker.started(taskId, meta, options);
+  }
+
+  /**
+   * A task succeeded: stores SUCCESS, unless its results are ignored, then returns its part of the chord, if it is in
+   * one, ignored or not. Sends what `storeResult` and `onChordPartReturn` send.
+   *
+   * @throws EncodeError before anything is sent; BackendStoreError
+   * @throws what `onChordPartReturn` throws, with the result stored
+   * @see celery.backends.base.Backend.mark_as_done
+   */
+  async markAsDone(taskId: string, result: unknown, options: MarkOptions = {}): Promise<MarkOutcome> {
+    await this.#ready(taskId);
+    return this.#parts.worker.done(taskId, result, options);
+  }
+
+  /**
+   * A task failed: sends its error callbacks (`app.callErrbacks`), whose results become its children; stores FAILURE,
+   * unless it is ignored; returns its part of the chord; and does both for all that follows it in its chain and will
+   * never run, the bodies of chords there included. Sends what `storeResult` and `onChordPartReturn` send.
+   *
+   * @param error - an error; one that was read from a backend is stored as it was
+   * @throws what `app.callErrbacks` throws, after everything else was done; else as `markAsDone`
+   * @see celery.backends.base.Backend.mark_as_failure
+   */
+  async markAsFailure(taskId: string, error: unknown, options: FailureOptions = {}): Promise<MarkOutcome> {
+    await this.#ready(taskId);
+    return this.#parts.worker.failure(taskId, error, options);
+  }
+
+  /**
+   * A task will be tried again: stores RETRY, unless it is ignored. Sends what `storeResult` sends.
+   *
+   * @param error - why; null for no error
+   * @see celery.backends.base.Backend.mark_as_retry
+   */
+  async markAsRetry(taskId: string, error: unknown, options: MarkOptions = {}): Promise<MarkOutcome> {
+    await this.#ready(taskId);
+    return this.#parts.worker.retry(taskId, error, options);
+  }
+
+  /**
+   * A task was revoked: stores REVOKED with a TaskRevokedError, unless it is ignored, and returns its part of the chord.
+   * Sends what `storeResult` and `onChordPartReturn` send.
+   *
+   * @param reason - Celery writes `'revoked'`, `'expired'` or `'terminated'`
+   * @throws as `markAsDone`
+   * @see celery.backends.base.Backend.mark_as_revoked
+   */
+  async markAsRevoked(taskId: string, reason = '', options: MarkOptions = {}): Promise<MarkOutcome> {
+    await this.#ready(taskId);
+    return this.#parts.worker.revoked(taskId, reason, options);
+  }
+
+  /**
+   * The part of a task in its chord. The methods above call it; it is for results that are stored already. The last part
+   * of a header sends the body (`app.applySignature`) with the list of the results, or fails it with a ChordError. A part
+   * that is returned twice counts once; one that finds the chord complete waits for who completes it.
+   *
+   * Sends one EVALSHA; to complete GET, ZRANGE (or LRANGE) and DEL; for a header with groups MGET and SUBSCRIBE.
+   *
+   * @param request - with `id`, `group` and `chord`; else it is no part of a chord, and nothing is sent
+   * @throws ImproperlyConfigured without `app.applySignature`, before anything is sent
+   * @throws BackendError `CELERY_CHORD_UNSENT` when the body could not be sent: a part that is returned again sends it
+   * @throws EncodeError, BackendStoreError, BackendClosedError
+   * @see celery.backends.redis.RedisBackend.on_chord_part_return
+   */
+  async onChordPartReturn(request: TaskRequest, state: TaskState, result: unknown): Promise<ChordOutcome> {
+    checkState(state);
+    this.#checkOpen();
+    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    return this.#parts.worker.part(request, state, result);
+  }
+
+  /**
+   * How many tasks the header of a chord has, to be told before the last of them is sent. Sends SETEX (or SET) and
+   * PUBLISH in one EVALSHA.
+   *
+   * @throws InvalidArgumentError, BackendStoreError
+   * @see celery.backends.redis.RedisBackend.set_chord_size
+   */
+  async setChordSize(groupId: string, size: number): Promise<StoreOutcome> {
+    this.#check(groupId);
+    return this.#parts.chords.setSize(groupId, size);
+  }
+
+  /**
+   * One more task joins a header that is running; to be told by one of its tasks, before that ends. Sends INCRBY, and
+   * does not try again, since it may have been counted.
+   *
+   * @returns how many joined so far
+   * @throws BackendStoreError
+   * @see celery.backends.redis.RedisBackend.add_to_chord
+   */
+  async addToChord(groupId: string): Promise<number> {
+    this.#check(groupId);
+    return this.#parts.chords.add(groupId);
+  }
+
+  /**
+   * To be told before the header of a chord is sent: saves it if it has groups in it, whose shape its results keep.
+   * Sends what `saveGroup` sends, or nothing.
+   *
+   * @param header - a GroupResult or its tuple
+   * @returns `'simple'` when there was nothing to save
+   * @see celery.backends.redis.RedisBackend.apply_chord
+   */
+  async applyChord(header: GroupTuple | { asTuple(): ResultTuple }): Promise<StoreOutcome | 'simple'> {
+    this.#checkOpen();
+    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    return this.#parts.groups.saveHeader(header);
+  }
+
   /** Connects now, to fail at boot: within `timeout` seconds, by default `connectTimeout`. @throws BackendError */
   async connect(options: { readonly timeout?: number | undefined } = {}): Promise<void> {
     const timeoutMs = checkTimeout(options.timeout ?? this.#options.connectTimeout);
@@ -271,9 +397,15 @@ export abstract class BaseBackend implements AsyncDisposable {
     this.#parts.patient?.close();
     // Stores that wait for the serializer were accepted as well.
     await this.#parts.codec.settled();
-    await this.#parts.storer.close(this.#options.closeTimeout * 1000);
+    const limitMs = this.#options.closeTimeout * 1000;
+    await Promise.all([this.#parts.worker.close(limitMs), this.#parts.storer.close(limitMs)]);
     await this.#parts.driver.close();
     this.#parts.cache.clear();
+  }
+
+  async #ready(taskId: string): Promise<void> {
+    this.#check(taskId);
+    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
   }
 
   #check(id: string): void {

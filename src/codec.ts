@@ -3,6 +3,7 @@ import { BackendStoreError, DecodeError, EncodeError } from './errors.ts';
 import type { ExceptionRegistry } from './exceptions.ts';
 import { decodeException, encodeException, legible } from './exceptions.ts';
 import type { ExceptionInfo, GroupTuple, TaskMeta } from './meta.ts';
+import { PartPrefixes } from './part-prefixes.ts';
 import type { Serializer, SuccessGuard } from './ports.ts';
 import { describe } from './serializers/excerpt.ts';
 import { isTooLong } from './serializers/json-text.ts';
@@ -17,6 +18,21 @@ export interface CodecParts {
   readonly maxPayload: number;
 }
 
+/** The part of a chord, encoded. */
+export interface EncodedPart {
+  readonly member: string | Uint8Array;
+  /** What every part of the task begins with, and no other; `null` where the serializer gives no such thing. */
+  readonly prefix: Uint8Array | null;
+}
+
+/** The part of a chord, decoded. */
+export interface DecodedPart {
+  readonly taskId: string;
+  readonly state: TaskState;
+  /** The value, or the encoded exception. */
+  readonly result: unknown;
+}
+
 /** Encodes and decodes the metas of one backend. */
 export class Codec {
   readonly #serializer: Serializer;
@@ -24,6 +40,7 @@ export class Codec {
   readonly #maxPayload: number;
   #loading: Promise<void> | undefined;
   #loaded: boolean;
+  readonly #prefixes: PartPrefixes;
 
   /** How to tell a stored SUCCESS. */
   readonly guard: SuccessGuard;
@@ -31,6 +48,7 @@ export class Codec {
   constructor({ serializer, exceptions, maxPayload }: CodecParts) {
     this.#serializer = serializer;
     this.#exceptions = exceptions;
+    this.#prefixes = new PartPrefixes(serializer);
     this.#maxPayload = maxPayload;
     this.#loaded = !serializer.load;
     const isSuccess = (payload: Uint8Array): boolean => this.#isSuccess(payload);
@@ -87,6 +105,39 @@ export class Codec {
     return this.#bounded(() => this.#serializer.encode({ result: group }), groupId, '');
   }
 
+  /**
+   * One part of a chord: `[1, taskId, state, result]`.
+   *
+   * @throws EncodeError, BackendStoreError as {@link encodeMeta}
+   * @see celery.backends.redis.RedisBackend.on_chord_part_return
+   */
+  encodePart(taskId: string, state: TaskState, value: unknown): EncodedPart {
+    const isError = EXCEPTION_STATES.has(state);
+    const result = isError ? this.encodeError(value, state).result : (this.#wrap(value) ?? null);
+    const encode = (part: unknown): string | Uint8Array => this.#serializer.encode([1, taskId, state, part]);
+    const member = this.#bounded(
+      () => (isError ? this.#legibly(result as ExceptionInfo | null, encode) : encode(result)),
+      taskId,
+      state,
+    );
+    return { member, prefix: this.#prefixes.of(taskId) };
+  }
+
+  /** What {@link encodePart} wrote, an exception as it was stored. @throws DecodeError */
+  decodePart(payload: Uint8Array): DecodedPart {
+    const part = this.#serializer.decode(payload);
+    const [, taskId, state, result] = Array.isArray(part) ? (part as unknown[]) : [];
+    if (!Array.isArray(part) || part.length !== 4 || typeof state !== 'string') {
+      throw new DecodeError(`Expected the part of a chord, [1, task id, state, result]; got ${describe(part)}.`);
+    }
+    const value = EXCEPTION_STATES.has(state) || !this.#serializer.unwrap ? result : this.#serializer.unwrap(result);
+    return { taskId: String(taskId), state, result: value };
+  }
+
+  #wrap(value: unknown): unknown {
+    return this.#serializer.wrap ? this.#serializer.wrap(value) : value;
+  }
+
   #bounded(encode: () => string | Uint8Array, id: string, state: string): string | Uint8Array {
     try {
       const payload = encode();
@@ -106,11 +157,20 @@ export class Codec {
     const converted = this.#convert(meta, 'wrap');
     // Python needs the field, and JSON leaves out what is undefined.
     const document = { ...converted, result: converted.result ?? null };
+    const encode = (result: unknown): string | Uint8Array => this.#serializer.encode({ ...document, result });
+    return hasException(meta) ? this.#legibly(meta.result, encode) : this.#serializer.encode(document);
+  }
+
+  /** Encodes what holds an exception: an argument that cannot be encoded becomes its text, alone. */
+  #legibly(
+    info: ExceptionInfo | null,
+    encode: (info: ExceptionInfo | null) => string | Uint8Array,
+  ): string | Uint8Array {
     try {
-      return this.#serializer.encode(document);
+      return encode(info);
     } catch (error) {
-      if (!(error instanceof EncodeError) || isRefusedLength(error) || !hasException(meta)) throw error;
-      return this.#serializer.encode({ ...document, result: legible(meta.result, (arg) => this.#canEncode(arg)) });
+      if (info === null || !(error instanceof EncodeError) || isRefusedLength(error)) throw error;
+      return encode(legible(info, (arg) => this.#canEncode(arg)));
     }
   }
 

@@ -18,6 +18,14 @@ export interface DiagnosticEvents {
   'celery-redis-backend:rejected': { readonly taskId: string; readonly error: Error };
   /** A store is tried again. */
   'celery-redis-backend:store-retry': { readonly taskId: string; readonly attempt: number; readonly error: Error };
+  /** A chord is complete: its body was sent, it failed because a part did, or its body could not be sent. */
+  'celery-redis-backend:chord': {
+    readonly groupId: string;
+    /** The task whose part completed it. */
+    readonly taskId: string;
+    readonly outcome: 'sent' | 'failed' | 'unsent';
+    readonly error?: Error | undefined;
+  };
   /** What was also given to `process.emitWarning`. */
   'celery-redis-backend:warning': { readonly code: WarningCode; readonly message: string };
 }
@@ -43,7 +51,12 @@ export interface BackendStats {
 }
 
 /** Codes of the warnings, each emitted once a backend. */
-export type WarningCode = 'CELERY_CHANNEL_REFUSED' | 'CELERY_UNANNOUNCED' | 'CELERY_CONNECTION';
+export type WarningCode =
+  | 'CELERY_CHANNEL_REFUSED'
+  | 'CELERY_UNANNOUNCED'
+  | 'CELERY_CONNECTION'
+  | 'CELERY_ERRBACKS_UNSENT'
+  | 'CELERY_CHORD_LEFT';
 
 /** Publishes one event. A subscriber that throws does so in its own turn: Node reports it, and the publisher goes on. */
 export function publish<N extends keyof DiagnosticEvents>(name: N, message: DiagnosticEvents[N]): void {

@@ -45,7 +45,8 @@ export type ErrorCode =
   | 'CELERY_INCOMPLETE_STREAM'
   | 'CELERY_TASK_FAILED'
   | 'CELERY_TASK_REVOKED'
-  | 'CELERY_CHORD';
+  | 'CELERY_CHORD'
+  | 'CELERY_CHORD_UNSENT';
 
 /** What an error may carry besides its message. */
 export interface CeleryErrorOptions extends ErrorOptions {
@@ -120,7 +121,8 @@ export class ContentDisallowed extends SerializationError {
 
 /**
  * The backend could not do what was asked: `CELERY_BACKEND_UNAVAILABLE` when Redis could not be reached or did not
- * answer in time, `CELERY_BACKEND_REFUSED` when it answered with an error.
+ * answer in time, `CELERY_BACKEND_REFUSED` when it answered with an error, `CELERY_CHORD_UNSENT` when the application did
+ * not send the body of a complete chord.
  */
 export class BackendError extends CeleryError {
   /** The first word of Redis's error reply (`'WRONGTYPE'`, `'OOM'`, `'ERR'`), where it answered with one. */

@@ -101,6 +101,9 @@ export function registerException<E extends Error>(type: ErrorClass<E>, mapping?
   defaultExceptions.register(type, mapping);
 }
 
+/** What stands in a meta instead of an error that was read from it, where that is another one. */
+const wrappers = new WeakMap<object, ExceptionInfo>();
+
 /** An error as it is stored. */
 export interface EncodedException {
   readonly info: ExceptionInfo;
@@ -132,6 +135,8 @@ export function encodeException(value: unknown, registry: ExceptionRegistry = de
   }
   if (value instanceof RemoteError) {
     const { excType, excArgs, excModule, traceback } = value;
+    const wrapper = wrappers.get(value);
+    if (wrapper) return { info: wrapper, traceback };
     return { info: { exc_type: excType, exc_message: excArgs, exc_module: excModule }, traceback };
   }
   return { info: foreign(errorName(value), textOf(property(value, 'message'))), traceback: stackText(value) };
@@ -202,7 +207,7 @@ export function decodeException(
   context: FailureContext,
   registry: ExceptionRegistry = defaultExceptions,
 ): Error {
-  const { repr, ...fields } = fieldsOf(result, context);
+  const { repr, wrapper, ...fields } = fieldsOf(result, context);
   const message = messageOf(className(fields.excType), repr === undefined ? fields.excArgs : [repr]);
   const entry = registry.forName(fields.excModule, fields.excType);
   if (entry) {
@@ -222,7 +227,9 @@ export function decodeException(
     if (fields.excType === 'TaskRevokedError') return new TaskRevokedError(message, fields);
     if (fields.excType === 'ChordError') return new ChordError(message, fields);
   }
-  return new RemoteError(message, fields);
+  const error = new RemoteError(message, fields);
+  if (wrapper) wrappers.set(error, wrapper);
+  return error;
 }
 
 function remoteError(message: string, fields: RemoteErrorFields, cause: unknown): RemoteError {
@@ -250,15 +257,16 @@ function fieldsOf(result: unknown, { taskId, state, traceback: text }: FailureCo
 
 type Named = Pick<RemoteErrorFields, 'excType' | 'excModule' | 'excArgs'>;
 
-/** `repr` is the message of an exception without arguments, where it is known. */
-type Read = RemoteErrorFields & { readonly repr?: string };
+/** `repr` is the message of an exception without arguments, where it is known; `wrapper` is what it was in. */
+type Read = RemoteErrorFields & { readonly repr?: string; readonly wrapper?: ExceptionInfo };
 
 /** The exception inside the wrapper that a worker puts around what cannot be pickled. */
-function unwrapped({ excType, excArgs }: Named): (Named & Pick<Read, 'repr'>) | undefined {
+function unwrapped({ excType, excModule, excArgs }: Named): (Named & Pick<Read, 'repr' | 'wrapper'>) | undefined {
   const [module, name, args, repr] = excArgs;
   if (excType !== 'UnpickleableExceptionWrapper' || typeof module !== 'string' || typeof name !== 'string')
     return undefined;
-  const inner = { excType: name, excModule: module, excArgs: argsOf(args) };
+  const wrapper = { exc_type: excType, exc_message: excArgs, exc_module: excModule };
+  const inner = { excType: name, excModule: module, excArgs: argsOf(args), wrapper };
   return inner.excArgs.length === 0 && typeof repr === 'string' ? { ...inner, repr } : inner;
 }
 

@@ -36,6 +36,12 @@ export class Groups {
     return storer.store({ taskId: groupId, state: '', write: () => store.write(write) });
   }
 
+  /** Saves the header of a chord, if one of its members is a group, so that its shape is known in the end. */
+  async saveHeader(header: unknown): Promise<StoreOutcome | 'simple'> {
+    const group = checkGroup(header);
+    return group[1].some(isGroupTuple) ? this.save(group[0][0], group) : 'simple';
+  }
+
   async restore(groupId: string): Promise<GroupTuple | null> {
     const { keyStore, keys, codec } = this.#parts;
     const payload = await readGuarded(keyStore.read(keys.group(groupId)), groupId, `group ${groupId}`);

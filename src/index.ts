@@ -1,6 +1,16 @@
 /** The public door. */
-export type { CeleryApp, ErrbackCall, MetaWaitOptions, StoreOptions, WaitOptions } from './arguments.ts';
+export type {
+  CeleryApp,
+  ErrbackCall,
+  FailureOptions,
+  MarkOptions,
+  MetaWaitOptions,
+  StartedOptions,
+  StoreOptions,
+  WaitOptions,
+} from './arguments.ts';
 export { BaseBackend } from './backend.ts';
+export type { ChordOutcome } from './chord.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { MetaObserver } from './consumer/channel.ts';
 export type { Completion } from './consumer/completions.ts';
@@ -38,6 +48,8 @@ export { RedisBackend } from './redis/backend.ts';
 export type { GivenClient, GivenCluster, GivenRedis } from './redis/client.ts';
 export type { Credentials, CredentialsProvider } from './redis/credentials.ts';
 export type { SentinelOptions } from './redis/topology.ts';
+export type { TaskMessage, WorkerContext } from './request.ts';
+export { requestFromMessage } from './request.ts';
 export { AsyncResult, GroupResult, resultFromTuple } from './result.ts';
 export type { GetOptions, Result, ResultSource, TaskResult } from './result-node.ts';
 export type { JoinOptions, LookOptions } from './result-set.ts';
@@ -56,3 +68,4 @@ export { createYamlSerializer } from './serializers/yaml.ts';
 export type { Signature, SignatureOptions } from './signature.ts';
 export type { CeleryState, ReadyState, TaskState } from './states.ts';
 export { EXCEPTION_STATES, isReady, PROPAGATE_STATES, READY_STATES, UNREADY_STATES } from './states.ts';
+export type { MarkOutcome } from './worker.ts';

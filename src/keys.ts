@@ -4,6 +4,7 @@
  * @see celery.backends.base.KeyValueStoreBackend
  */
 import { InvalidArgumentError } from './errors.ts';
+import type { ChordKeys } from './ports.ts';
 
 /** The key names of one backend. */
 export interface Keys {
@@ -11,6 +12,8 @@ export interface Keys {
   task(taskId: string): string;
   /** `celery-taskset-meta-<id>` */
   group(groupId: string): string;
+  /** `celery-taskset-meta-<id>.j`, `.t`, `.s`, and our own `.c` */
+  chord(groupId: string): ChordKeys;
   /** The task id of a task key. */
   taskId(key: string): string;
 }
@@ -23,6 +26,10 @@ export function createKeys(prefix: string): Keys {
   return {
     task: (taskId) => task + taskId,
     group: (groupId) => group + groupId,
+    chord: (groupId) => {
+      const key = group + groupId;
+      return { parts: `${key}.j`, added: `${key}.t`, size: `${key}.s`, lock: `${key}.c` };
+    },
     taskId: (key) => key.slice(task.length),
   };
 }

@@ -81,6 +81,8 @@ export interface BackendOptions {
    * of completion. Must be the same for all who run tasks of one chord. @default true
    */
   readonly chordOrdered?: boolean | undefined;
+  /** Seconds without a sign of life after which another worker sends the body of a complete chord. @default 10 */
+  readonly chordLease?: number | undefined;
   /** Put before every key and channel, with `_` unless it ends in `:`, `_`, `-` or `.`. @default '' */
   readonly globalKeyprefix?: string | null | undefined;
   /** Seconds that a read or one try of a store may take. @default 5 */
@@ -134,6 +136,7 @@ export interface ResolvedOptions {
   readonly trackStarted: boolean;
   readonly chordJoinTimeout: number;
   readonly chordOrdered: boolean;
+  readonly chordLease: number;
   readonly globalKeyprefix: string;
   readonly commandTimeout: number;
   readonly connectTimeout: number;
@@ -153,31 +156,16 @@ export interface ResolvedOptions {
 }
 
 /** The options that have a default. */
-export type DefaultOptions = Pick<
+export type DefaultOptions = Omit<
   ResolvedOptions,
-  | 'serializer'
-  | 'maxCachedResults'
-  | 'maxCachedBytes'
-  | 'expires'
-  | 'extended'
-  | 'ignoreResult'
-  | 'storeErrorsEvenIfIgnored'
-  | 'trackStarted'
-  | 'chordJoinTimeout'
-  | 'chordOrdered'
-  | 'globalKeyprefix'
-  | 'commandTimeout'
-  | 'connectTimeout'
-  | 'heartbeat'
-  | 'deadAfter'
-  | 'backstop'
-  | 'lastLook'
-  | 'closeTimeout'
-  | 'retryPolicy'
-  | 'alwaysRetry'
-  | 'timezone'
-  | 'limits'
-  | 'clock'
+  | 'url'
+  | 'client'
+  | 'sentinel'
+  | 'credentials'
+  | 'acceptContent'
+  | 'connectionName'
+  | 'connectionDefaults'
+  | 'exceptions'
 >;
 
 /** The value of every option that neither the caller nor `app.conf` gives. */
@@ -192,6 +180,7 @@ export const DEFAULTS: DefaultOptions = Object.freeze({
   trackStarted: false,
   chordJoinTimeout: 3,
   chordOrdered: true,
+  chordLease: 10,
   globalKeyprefix: '',
   commandTimeout: 5,
   connectTimeout: 5,
@@ -255,6 +244,7 @@ function checkTimes(all: BackendOptions) {
   const any = (name: keyof BackendOptions): number => checkSeconds(name, all[name], 'zero');
   return {
     chordJoinTimeout: positive('chordJoinTimeout'),
+    chordLease: positive('chordLease'),
     commandTimeout: positive('commandTimeout'),
     connectTimeout: positive('connectTimeout'),
     heartbeat: positive('heartbeat'),

@@ -1,9 +1,14 @@
 /** What a backend is made of, and how it is put together. */
+import type { CeleryApp } from './arguments.ts';
 import { ResultCache } from './cache.ts';
+import { ChordBodies } from './chord-body.ts';
+import { HeaderResults } from './chord-results.ts';
+import { Chords } from './chord.ts';
 import { Codec } from './codec.ts';
 import { Consumer } from './consumer/consumer.ts';
 import { dateWriter } from './dates.ts';
 import { Warnings } from './diagnostics.ts';
+import { Errbacks } from './errbacks.ts';
 import { defaultExceptions } from './exceptions.ts';
 import { Groups } from './groups.ts';
 import { createKeys, type Keys } from './keys.ts';
@@ -14,6 +19,7 @@ import { Reader } from './reader.ts';
 import { resolveSerializer } from './serializers/index.ts';
 import { Storer } from './storer.ts';
 import { Waiting } from './waiting.ts';
+import { Worker } from './worker.ts';
 import { Writer } from './writer.ts';
 
 /** The parts that a backend delegates to. */
@@ -31,10 +37,12 @@ export interface Parts {
   readonly consumer: Consumer;
   readonly waiting: Waiting;
   readonly groups: Groups;
+  readonly chords: Chords;
+  readonly worker: Worker;
 }
 
 /** @param open - makes the driver */
-export function assemble(options: ResolvedOptions, open: (warnings: Warnings) => Driver): Parts {
+export function assemble(app: CeleryApp, options: ResolvedOptions, open: (warnings: Warnings) => Driver): Parts {
   const { clock, limits, expires: ttl, extended } = options;
   const serializer = resolveSerializer(options.serializer, options.acceptContent, limits);
   const lastLookMs = options.lastLook * 1000;
@@ -56,19 +64,9 @@ export function assemble(options: ResolvedOptions, open: (warnings: Warnings) =>
   const plain = new Reader(store, keys, codec, cache);
   const waiting = new Waiting({ store, cache, codec, reader: plain, consumer, clock, lastLookMs });
   const groups = new Groups({ store, keyStore, keys, codec, storer, ttl });
-  return {
-    driver,
-    patient,
-    serializer: serializer.name,
-    codec,
-    cache,
-    reader,
-    storer,
-    writer,
-    consumer,
-    waiting,
-    groups,
-  };
+  const made = { driver, codec, reader, storer, writer, waiting, groups };
+  const working = assembleWorker({ ...made, app, options, warnings, keys });
+  return { ...made, ...working, patient, serializer: serializer.name, cache, consumer };
 }
 
 function openCache({
@@ -101,4 +99,29 @@ function openConsumer(
     backstopMs: backstop * 1000,
     lastLookMs: lastLook * 1000,
   });
+}
+
+/** What the worker's side is made of. */
+interface WorkerBase extends Pick<Parts, 'driver' | 'codec' | 'reader' | 'storer' | 'writer' | 'waiting' | 'groups'> {
+  readonly app: CeleryApp;
+  readonly options: ResolvedOptions;
+  readonly warnings: Warnings;
+  readonly keys: Keys;
+}
+
+function assembleWorker(base: WorkerBase): Pick<Parts, 'chords' | 'worker'> {
+  const { options, driver, app, warnings } = base;
+  const { clock, expires: ttl, chordOrdered: ordered } = options;
+  const errbacks = new Errbacks(app, warnings);
+  const shared = { ...base, store: driver.store, chords: driver.chords, clock, ttl };
+  const chords = new Chords({
+    ...shared,
+    bodies: new ChordBodies({ ...base, errbacks }),
+    results: new HeaderResults({ ...shared, joinTimeoutMs: options.chordJoinTimeout * 1000 }),
+    ordered,
+    leaseMs: Math.ceil(options.chordLease * 1000),
+  });
+  const { ignoreResult, storeErrorsEvenIfIgnored: storeErrors } = options;
+  const worker = new Worker({ writer: base.writer, chords, errbacks, clock, ignoreResult, storeErrors });
+  return { chords, worker };
 }

@@ -48,6 +48,86 @@ export interface ResultStore {
 /** A store as far as it reads and removes. */
 export type KeyStore = Pick<ResultStore, 'read' | 'readMany' | 'remove'>;
 
+/** The keys of one chord. They are names that Celery uses, but for the lock. */
+export interface ChordKeys {
+  /** `<group>.j`: the parts that were returned; a sorted set, or a list. */
+  readonly parts: string;
+  /** `<group>.t`: how many tasks joined the header while it ran. */
+  readonly added: string;
+  /** `<group>.s`: how many tasks the header had; empty while the body is being sent. */
+  readonly size: string;
+  /** `<group>.c`: who sends the body; gone when nobody has given a sign of life for a lease. */
+  readonly lock: string;
+}
+
+/** One who completes a chord, or wants to. */
+export interface ChordClaim {
+  readonly keys: ChordKeys;
+  /** Whether the parts are a sorted set; else a list. */
+  readonly ordered: boolean;
+  /** What tells this claim from others. */
+  readonly token: string;
+  /** Milliseconds after which a claim without a sign of life lapses. */
+  readonly leaseMs: number;
+}
+
+/** The part of one task. */
+export interface ChordPart extends ChordClaim {
+  readonly member: string | Uint8Array;
+  /** What every part of this task begins with, and no other; `null` where the serializer gives no such thing. */
+  readonly prefix: string | Uint8Array | null;
+  /** Its place among the results; Infinity for none. */
+  readonly score: number;
+  /** Whole seconds, at least 1; `null` for no expiry. */
+  readonly ttl: number | null;
+}
+
+/**
+ * What recording a part has come to: `'counting'`: the chord is not complete, or its size is not known; `'claimed'`: it
+ * is complete by this part, and this call is the one to complete it; `'reclaimed'`: so it is, after one who had failed;
+ * `'complete'`: it was complete before; `'malformed'`: its size is no number.
+ */
+export interface Recorded {
+  readonly state: 'counting' | 'claimed' | 'reclaimed' | 'complete' | 'malformed';
+  /** The size as it was stored, of a claimed chord. */
+  readonly size: number;
+}
+
+/**
+ * How a complete chord stands: `'gone'`: it was completed; `'counting'`: it is not complete; `'busy'`: another one
+ * completes it; `'free'`: nobody gives a sign of life; `'claimed'`: taken over.
+ */
+export interface TakeOver {
+  readonly state: 'gone' | 'counting' | 'busy' | 'free' | 'claimed';
+  /** The size as it was stored, of a claimed chord. */
+  readonly size: number;
+}
+
+/** Counts the parts of chords. Rejects as {@link ResultStore} does. */
+export interface ChordStore {
+  /**
+   * Adds a part in the place of a former one of its task, and claims the chord if that made it complete: then the size
+   * is empty, so that no worker of Celery acts on it. The same call again finds its own claim.
+   */
+  record(part: ChordPart): Promise<Recorded>;
+  /** Looks at a chord, and with `take` claims it if it is complete and nobody else has it. */
+  takeOver(claim: ChordClaim, take: boolean): Promise<TakeOver>;
+  /** Gives a sign of life. False when the claim has lapsed and another one may have taken over. */
+  renew(claim: ChordClaim): Promise<boolean>;
+  /** The parts, by their places; those of one place by their bytes. */
+  members(keys: ChordKeys, ordered: boolean): Promise<Uint8Array[]>;
+  /**
+   * Gives a claim up: puts the size back. With `open` whoever returns a part next claims the chord again.
+   *
+   * @param ttl - seconds that it stays open
+   */
+  release(claim: ChordClaim, size: number, open: boolean, ttl: number | null): Promise<void>;
+  /** Deletes the keys. */
+  finish(keys: ChordKeys): Promise<void>;
+  /** Counts one more task. Returns how many joined. To be called once: a second call counts another one. */
+  grow(keys: ChordKeys): Promise<number>;
+}
+
 /** What a driver tells the one who listens. None of its methods may throw. */
 export interface ChannelListener {
   /** A message on a channel. */
@@ -71,10 +151,11 @@ export interface ChannelSource {
   unsubscribe(channels: readonly string[]): Promise<void>;
 }
 
-/** What a driver hands up: one store, one source, and the life of their connections. */
+/** What a driver hands up: a store, a source, chords, and the life of their connections. */
 export interface Driver {
   readonly store: ResultStore;
   readonly source: ChannelSource;
+  readonly chords: ChordStore;
   /** Connects the command connection and checks that it answers. `timeout` in seconds. */
   connect(timeout: number): Promise<void>;
   /** Round trip of a PING, in milliseconds. */

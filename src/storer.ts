@@ -13,14 +13,16 @@ import {
   totalInterval,
 } from './retry.ts';
 
-/** One store. */
-export interface StoreJob {
+/** One store, or another write that is tried again like one. */
+export interface StoreJob<T = StoreOutcome> {
   /** The task, or the group. */
   readonly taskId: string;
   /** The state that is stored; empty for a group. */
   readonly state: string;
   /** One try. */
-  readonly write: () => Promise<StoreOutcome>;
+  readonly write: () => Promise<T>;
+  /** What failed, for messages: `'store SUCCESS of task 1'`. @default that */
+  readonly what?: string;
 }
 
 /** How a {@link Storer} tries. */
@@ -61,7 +63,7 @@ export class Storer {
   }
 
   /** @throws BackendStoreError */
-  async store(job: StoreJob): Promise<StoreOutcome> {
+  async store<T = StoreOutcome>(job: StoreJob<T>): Promise<T> {
     const { taskId } = job;
     const before = this.#tails.get(taskId);
     const accepted = this.#clock.now();
@@ -86,7 +88,7 @@ export class Storer {
     this.#pauses.close();
   }
 
-  async #run(job: StoreJob, accepted: number): Promise<StoreOutcome> {
+  async #run<T>(job: StoreJob<T>, accepted: number): Promise<T> {
     const { alwaysRetry } = this.#options;
     // Retries beyond the policy.
     let beyond = 0;
@@ -116,9 +118,9 @@ export class Storer {
   }
 }
 
-function storeError({ taskId, state }: StoreJob, retries: number, cause: unknown): BackendStoreError {
+function storeError({ taskId, state, what }: StoreJob<unknown>, retries: number, cause: unknown): BackendStoreError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const tries = retries > 0 ? ` after ${retries + 1} tries` : '';
-  const what = state ? `${state} of task ${taskId}` : `group ${taskId}`;
-  return new BackendStoreError(`Could not store ${what}${tries}: ${reason}`, taskId, state, { cause });
+  const failed = what ?? `store ${state ? `${state} of task` : 'group'} ${taskId}`;
+  return new BackendStoreError(`Could not ${failed}${tries}: ${reason}`, taskId, state, { cause });
 }

@@ -21,6 +21,12 @@ function open(): Promise<RawStore> {
     del: later((key) => {
       space.delete(key);
     }),
+    members: later((key) => {
+      const { members, ordered } = space.collection(key) ?? { members: [], ordered: true };
+      return members.map(({ bytes, score }): [string, number?] =>
+        ordered ? [bytes.toString(), score] : [bytes.toString()],
+      );
+    }),
     ttl: later((key) => space.ttl(key)),
     publish: later((channel, text) => {
       space.publish(channel, Buffer.from(text));

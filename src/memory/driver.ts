@@ -1,7 +1,8 @@
 /** The ports in one process, for demos and for unit tests of those who use the package. */
 import type { Clock } from '../clock.ts';
 import { BackendClosedError } from '../errors.ts';
-import type { ChannelListener, ChannelSource, Driver, ResultStore, StoreOutcome, Write } from '../ports.ts';
+import type { ChannelListener, ChannelSource, ChordStore, Driver, ResultStore, StoreOutcome, Write } from '../ports.ts';
+import { MemoryChords } from './chords.ts';
 import { closeSpace, openSpace, type Space } from './space.ts';
 
 /**
@@ -15,6 +16,7 @@ export function createMemoryDriver(url: string, clock: Clock): Driver {
 /** open -> closed */
 class MemoryDriver implements Driver, ResultStore, ChannelSource {
   readonly usable = true;
+  readonly chords: ChordStore;
   readonly #url: string;
   readonly #space: Space;
   readonly #subscribed = new Set<string>();
@@ -24,6 +26,7 @@ class MemoryDriver implements Driver, ResultStore, ChannelSource {
   constructor(url: string, space: Space) {
     this.#url = url;
     this.#space = space;
+    this.chords = new MemoryChords(space, () => this.#turn());
   }
 
   get store(): ResultStore {

@@ -7,12 +7,20 @@ interface Entry {
   readonly expiresAt: number;
 }
 
+/** The parts of one chord: members with their scores, in their order. A list has no scores. */
+export interface Collection {
+  readonly members: readonly { readonly bytes: Buffer; readonly score: number }[];
+  readonly ordered: boolean;
+  readonly expiresAt: number;
+}
+
 /** Takes the messages of the channels it subscribed to. */
 export type MessageSink = (channel: string, payload: Uint8Array) => void;
 
 /** One keyspace with its channels, shared by all backends of the same URL in this process. */
 export class Space {
   readonly #entries = new Map<string, Entry>();
+  readonly #collections = new Map<string, Collection>();
   readonly #channels = new Map<string, Set<MessageSink>>();
   readonly #clock: Clock;
   /** Backends that have it open. */
@@ -34,15 +42,42 @@ export class Space {
     this.#entries.set(key, { payload, expiresAt: ttl === null ? Infinity : this.#clock.wall() + ttl * 1000 });
   }
 
+  /** The same with another value: it lives as long as it would have. */
+  replace(key: string, payload: Uint8Array): void {
+    const expiresAt = this.get(key) === null ? Infinity : (this.#entries.get(key)?.expiresAt ?? Infinity);
+    this.#entries.set(key, { payload, expiresAt });
+  }
+
+  /** Lets a key live for `ttl` seconds from now, if there is one. */
+  expire(key: string, ttl: number): void {
+    const payload = this.get(key);
+    if (payload) this.set(key, payload, ttl);
+  }
+
+  collection(key: string): Collection | null {
+    const found = this.#collections.get(key);
+    if (!found) return null;
+    if (found.expiresAt > this.#clock.wall()) return found;
+    this.#collections.delete(key);
+    return null;
+  }
+
+  setCollection(key: string, collection: Omit<Collection, 'expiresAt'>, ttl: number | null): void {
+    const kept = this.collection(key)?.expiresAt ?? Infinity;
+    this.#collections.set(key, { ...collection, expiresAt: ttl === null ? kept : this.#clock.wall() + ttl * 1000 });
+  }
+
   /** Seconds that a key has left, rounded; -1 without expiry, -2 without the key. As Redis's TTL. */
   ttl(key: string): number {
-    if (this.get(key) === null) return -2;
-    const left = (this.#entries.get(key)?.expiresAt ?? 0) - this.#clock.wall();
+    const expiresAt = this.get(key) ? this.#entries.get(key)?.expiresAt : this.collection(key)?.expiresAt;
+    if (expiresAt === undefined) return -2;
+    const left = expiresAt - this.#clock.wall();
     return left === Infinity ? -1 : Math.round(left / 1000);
   }
 
   delete(key: string): void {
     this.#entries.delete(key);
+    this.#collections.delete(key);
   }
 
   subscribe(channel: string, sink: MessageSink): void {

@@ -47,7 +47,10 @@ export interface RedisClient {
   mgetBuffer(keys: string[]): Promise<(Buffer | null)[]>;
   set(key: string, value: string | Buffer): Promise<string | null>;
   setex(key: string, seconds: number, value: string | Buffer): Promise<string | null>;
-  del(key: string): Promise<number>;
+  del(...keys: string[]): Promise<number>;
+  expire(key: string, seconds: number): Promise<number>;
+  incrby(key: string, increment: number): Promise<number>;
+  callBuffer(command: string, args: (string | number)[]): Promise<unknown>;
   pipeline(): RedisPipeline;
 }
 

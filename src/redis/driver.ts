@@ -1,8 +1,9 @@
-/** Puts the parts together: two connections, the store on one, the subscriber on the other. */
+/** Puts the parts together: two connections, the store and the chords on one, the subscriber on the other. */
 import type { Clock } from '../clock.ts';
 import type { Warnings } from '../diagnostics.ts';
 import { BackendError, ImproperlyConfigured } from '../errors.ts';
 import type { Driver } from '../ports.ts';
+import { RedisChords } from './chords.ts';
 import type { GivenClient } from './client.ts';
 import type { Caller } from './call.ts';
 import { clientsOf } from './connect.ts';
@@ -61,6 +62,7 @@ function clientFactory(given: RedisDriverOptions): ClientFactory {
 export class RedisDriver implements Driver {
   readonly store: RedisStore;
   readonly source: RedisSubscriber;
+  readonly chords: RedisChords;
   readonly #clients: ClientFactory;
   readonly #clock: Clock;
   readonly #commands: Caller;
@@ -73,6 +75,7 @@ export class RedisDriver implements Driver {
     const { commands, subscriber } = this.#wiring;
     this.#commands = commands;
     this.store = new RedisStore(commands, options.warnings);
+    this.chords = new RedisChords(commands, { atomic: !commands.isCluster });
     this.source = new RedisSubscriber(subscriber);
     for (const each of [commands, subscriber]) {
       each.onReady((first) => {

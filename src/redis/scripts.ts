@@ -103,21 +103,28 @@ end
 return tostring(store(KEYS[1], ARGV[1], ARGV[2]))`,
 };
 
-type ScriptCommand = (...args: (string | Buffer)[]) => Promise<string>;
+type ScriptCommand = (...words: (string | Buffer)[]) => Promise<unknown>;
 
-/**
- * Runs a script: EVALSHA, and EVAL after NOSCRIPT. Resolves to the outcome of each key: one of the numbers, or the text
- * of an error.
- */
+/** Runs a script of writes. Resolves to the outcome of each key: one of the numbers, or the text of an error. */
 export async function runScript(
   client: RedisClient,
   script: Script,
   keys: readonly string[],
   args: readonly (string | Buffer)[],
 ): Promise<(number | string)[]> {
+  const outcomes = String(await callScript(client, script, keys, args));
+  return outcomes.split(SEPARATOR).map((outcome) => (/^\d$/.test(outcome) ? Number(outcome) : outcome));
+}
+
+/** Runs a script: EVALSHA, and EVAL after NOSCRIPT. Texts in its reply are strings. */
+export async function callScript(
+  client: RedisClient,
+  script: Script,
+  keys: readonly string[],
+  args: readonly (string | Buffer)[],
+): Promise<unknown> {
   const commands = client as RedisClient & Record<string, ScriptCommand | undefined>;
   const name = `${script.name}For${keys.length}`;
   if (!commands[name]) client.defineCommand(name, { lua: script.lua, numberOfKeys: keys.length });
-  const outcomes = (await commands[name]?.(...keys, ...args)) ?? '';
-  return outcomes.split(SEPARATOR).map((outcome) => (/^\d$/.test(outcome) ? Number(outcome) : outcome));
+  return commands[name]?.(...keys, ...args);
 }

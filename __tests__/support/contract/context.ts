@@ -10,6 +10,8 @@ export interface RawStore {
   get(key: string): Promise<string | null>;
   set(key: string, text: string): Promise<unknown>;
   del(key: string): Promise<unknown>;
+  /** The members of a sorted set, with their scores, or of a list. */
+  members(key: string): Promise<readonly (readonly [text: string, score?: number])[]>;
   /** Seconds to live; -1 without expiry. */
   ttl(key: string): Promise<number>;
   publish(channel: string, text: string): Promise<unknown>;

@@ -4,11 +4,14 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { caching } from './caching.ts';
+import { chords } from './chords.ts';
+import { completing } from './completing.ts';
 import { Context, type RawStore } from './context.ts';
 import { grouping } from './grouping.ts';
 import { reading } from './reading.ts';
 import { storing } from './storing.ts';
 import { waiting } from './waiting.ts';
+import { working } from './working.ts';
 
 /** Titles of tests that a driver cannot pass, each with the reason. */
 export type Exceptions = Readonly<Record<string, string>>;
@@ -29,7 +32,7 @@ export function describeBackend(name: string, open: () => Promise<RawStore>, exc
       await context.raw.close();
     });
 
-    for (const declare of [storing, reading, waiting, caching, grouping]) {
+    for (const declare of [storing, reading, waiting, caching, grouping, working, chords, completing]) {
       declare((title, run) => {
         titles.push(title);
         if (!(title in exceptions)) it(title, () => run(context));

@@ -15,6 +15,12 @@ export function rawRedis(
     get: (key) => commands.get(key),
     set: (key, text) => commands.set(key, text),
     del: (key) => commands.del(key),
+    members: async (key) => {
+      if ((await commands.type(key)) === 'list') return (await commands.lrange(key, 0, -1)).map((text) => [text]);
+      const texts = await commands.zrange(key, 0, -1);
+      const scores = await Promise.all(texts.map((text) => commands.zscore(key, text)));
+      return texts.map((text, place) => [text, Number(String(scores[place]).replace('inf', 'Infinity'))]);
+    },
     ttl: (key) => commands.ttl(key),
     publish: (channel, text) => commands.publish(channel, text),
     listen: async (channel, onMessage) => {

@@ -1,0 +1,183 @@
+import { expect } from '@jest/globals';
+import {
+  type ErrbackCall,
+  type ResultTuple,
+  type Signature,
+  type SignatureOptions,
+  type TaskMeta,
+  type TaskRequest,
+} from '../../../src/index.ts';
+import { Chord } from './chord-context.ts';
+import { type Context, type Declare, keyOf, newId, outcome } from './context.ts';
+
+async function metaOf(context: Context, taskId: string): Promise<TaskMeta | null> {
+  return JSON.parse((await context.raw.get(keyOf(taskId))) ?? 'null') as TaskMeta | null;
+}
+
+/** What a worker tells of its tasks. */
+export function working(test: Declare): void {
+  test('a task that begins, is retried, ends, fails or is revoked has the meta of Celery', async (context) => {
+    const backend = context.backend();
+    const [a, b, c] = [newId(), newId(), newId()];
+    const request = { id: a, group: 'g', parent_id: 'p' };
+    expect(await backend.markAsStarted(a, { pid: 7, hostname: 'celery@host' }, { request })).toBe('stored');
+    expect(await metaOf(context, a)).toMatchObject({
+      status: 'STARTED',
+      result: { pid: 7, hostname: 'celery@host' },
+      date_done: null,
+    });
+    expect(await backend.markAsRetry(a, null, { request, traceback: 'tb' })).toBe('stored');
+    expect(await metaOf(context, a)).toMatchObject({ status: 'RETRY', result: null, traceback: 'tb', children: [] });
+    expect(await backend.markAsDone(a, 5, { request })).toBe('stored');
+    expect(await metaOf(context, a)).toMatchObject({ status: 'SUCCESS', result: 5, group_id: 'g', parent_id: 'p' });
+    expect(await backend.markAsFailure(a, new Error('late'))).toBe('kept');
+    expect(await backend.markAsFailure(b, new TypeError('no'), { traceback: 'tb\n' })).toBe('stored');
+    expect(await metaOf(context, b)).toMatchObject({
+      status: 'FAILURE',
+      result: { exc_type: 'TypeError', exc_message: ['no'], exc_module: 'builtins' },
+      traceback: 'tb\n',
+      children: null,
+    });
+    expect(await backend.markAsRevoked(c, 'expired', { request: { id: c } })).toBe('stored');
+    expect(await metaOf(context, c)).toMatchObject({
+      status: 'REVOKED',
+      result: { exc_type: 'TaskRevokedError', exc_message: ['expired'], exc_module: 'celery.exceptions' },
+      traceback: null,
+      children: [],
+    });
+    await backend.markAsRevoked(b);
+    expect(await metaOf(context, b)).toMatchObject({ status: 'REVOKED', result: { exc_message: [''] } });
+    await backend.markAsDone(c, 1, { state: 'CUSTOM' });
+    expect((await metaOf(context, c))?.status).toBe('CUSTOM');
+  });
+
+  test('an ignored result is not stored, a failure neither unless errors are; its part of the chord is returned', async (context) => {
+    const request = { ignore_result: true };
+    const forms = [
+      [context.backend(), request, false],
+      [context.backend({ ignoreResult: true }), {}, false],
+      [context.backend({ storeErrorsEvenIfIgnored: true }), request, true],
+      [context.backend({}, { conf: { taskIgnoreResult: true, taskStoreErrorsEvenIfIgnored: true } }), undefined, true],
+    ] as const;
+    for (const [backend, request, storesErrors] of forms) {
+      const id = newId();
+      const options = { ...(request && { request }) };
+      expect(await backend.markAsStarted(id, {}, options)).toBe('ignored');
+      expect(await backend.markAsDone(id, 1, options)).toBe('ignored');
+      expect(await context.raw.get(keyOf(id))).toBeNull();
+      for (const mark of ['markAsRetry', 'markAsFailure', 'markAsRevoked'] as const) {
+        expect(await backend[mark](id, 'x', options)).toBe(storesErrors ? 'stored' : 'ignored');
+      }
+    }
+    const chord = new Chord(context);
+    const backend = chord.backend({ ignoreResult: true });
+    await backend.setChordSize(chord.groupId, 3);
+    expect(await backend.markAsDone('a', 1, { request: chord.request('a', 0) })).toBe('ignored');
+    expect(await backend.markAsDone('b', 2, { request: chord.request('b', 1), storeResult: true })).toBe('ignored');
+    const own = chord.request('c', 2, { ignore_result: false });
+    expect(await backend.markAsDone('c', 3, { request: own, storeResult: false })).toBe('ignored');
+    expect(chord.sent).toEqual([[chord.body, [[1, 2, 3]]]]);
+    expect(await backend.markAsFailure(newId(), 'x', { storeResult: true })).toBe('stored');
+    expect(await context.backend().markAsRetry(newId(), 'x', { storeResult: false })).toBe('ignored');
+  });
+
+  test('error callbacks come before the failure, whose children they become, and after those it has', async (context) => {
+    const id = newId();
+    const calls: unknown[] = [];
+    const app = {
+      callErrbacks: async ({ request, error, traceback }: ErrbackCall): Promise<readonly ResultTuple[]> => {
+        calls.push([request.id, request.errbacks, error, traceback, await context.raw.get(keyOf(id))]);
+        return [[['errback', null], null]];
+      },
+    };
+    const errbacks = [{ task: 'app.on_error' }];
+    const error = new Error('no');
+    const children = [[['child', null], null]] as const;
+    const backend = context.backend({}, app);
+    await backend.markAsFailure(id, error, { request: { errbacks, children }, traceback: 'tb' });
+    expect(calls).toEqual([[id, errbacks, error, 'tb', null]]);
+    expect((await metaOf(context, id))?.children).toEqual([
+      [['child', null], null],
+      [['errback', null], null],
+    ]);
+    await backend.markAsFailure(id, error, { request: { errbacks }, callErrbacks: false });
+    await backend.markAsFailure(id, error, { request: { errbacks: [] } });
+    expect(calls.length).toBe(1);
+  });
+
+  test('error callbacks that cannot be sent do not keep the failure from being stored', async (context) => {
+    const reason = new Error('no broker');
+    const forms = [() => Promise.reject(reason), () => { throw reason; }, () => [['rubbish']] as never]; // prettier-ignore
+    for (const callErrbacks of forms) {
+      const chord = new Chord(context);
+      const backend = context.backend({}, { ...chord.app, callErrbacks });
+      await backend.setChordSize(chord.groupId, 1);
+      const request = chord.request(newId(), 0, { errbacks: [{ task: 'app.on_error' }] });
+      const found = await outcome(backend.markAsFailure(request.id, new Error('x'), { request }));
+      expect(found === reason || (found as { code?: string }).code === 'CELERY_DECODE').toBe(true);
+      expect((await metaOf(context, request.id))?.status).toBe('FAILURE');
+      expect((await metaOf(context, chord.bodyId))?.status).toBe('FAILURE');
+    }
+  });
+
+  test('a failure is that of all that follows in the chain, of parts of chords and the bodies of chords there', async (context) => {
+    const chord = new Chord(context);
+    const backend = chord.backend({ extended: true });
+    await backend.setChordSize(chord.groupId, 2);
+    const [last, inner, body, id] = [newId(), newId(), newId(), newId()];
+    const signature = (task: string, options: SignatureOptions, more: object = {}): Signature => ({ task, args: [1], kwargs: { k: 2 }, options, ...more }); // prettier-ignore
+    const part = { group_id: chord.groupId, chord: chord.body };
+    const chain = [
+      signature('app.last', { task_id: last, group_index: 0, ...part }),
+      signature('app.nameless', {}),
+      signature('celery.chord', {}, {
+        kwargs: { body: signature('celery.chord', { task_id: inner }, { kwargs: { body: signature('app.body', { task_id: body, group_index: 1, ...part }) } }) },
+      }),
+    ]; // prettier-ignore
+    await backend.markAsFailure(id, new TypeError('no'), { request: { id, chain, hostname: 'h' }, traceback: 'tb' });
+    for (const taskId of [id, last, inner, body]) {
+      expect(await metaOf(context, taskId)).toMatchObject({
+        status: 'FAILURE',
+        traceback: 'tb',
+        result: { exc_message: ['no'] },
+      });
+    }
+    expect(await metaOf(context, last)).toMatchObject({
+      name: 'app.last',
+      args: [1],
+      kwargs: { k: 2 },
+      worker: null,
+      retries: 0,
+      group_id: chord.groupId,
+    });
+    expect((await context.raw.members(chord.key('.j'))).length).toBe(2);
+    expect((await metaOf(context, chord.bodyId))?.result).toMatchObject({ exc_type: 'ChordError' });
+  });
+
+  test('the chain after an ignored failure is not stored, but its parts of chords are returned', async (context) => {
+    const chord = new Chord(context);
+    const backend = chord.backend();
+    const last = newId();
+    const options = { task_id: last, group_id: chord.groupId, chord: chord.body };
+    const request: TaskRequest = { ignore_result: true, chain: [{ task: 'app.last', options }] };
+    expect(await backend.markAsFailure(newId(), new Error('no'), { request })).toBe('ignored');
+    expect(await metaOf(context, last)).toBeNull();
+    expect(await chord.keys()).toEqual({ j: 1 });
+  });
+
+  test('an error that was read from a backend is stored as it was', async (context) => {
+    const backend = context.backend();
+    const infos = [
+      { exc_type: 'Outer.Inner', exc_message: ['a', 2, { k: null }], exc_module: 'app.errors' },
+      { exc_type: 'ChordError', exc_message: ['x'], exc_module: 'celery.exceptions' },
+      { exc_type: 'TaskRevokedError', exc_message: [], exc_module: 'celery.exceptions' },
+      { exc_type: 'UnpickleableExceptionWrapper', exc_message: ['app', 'NeedsTwo', ['404'], "NeedsTwo('404')"], exc_module: 'celery.utils.serialization' },
+    ]; // prettier-ignore
+    for (const info of infos) {
+      const [id, again] = [newId(), newId()];
+      await backend.markAsFailure(id, info, { traceback: 'tb of Python' });
+      await backend.markAsFailure(again, await backend.getResult(id));
+      expect(await metaOf(context, again)).toMatchObject({ result: info, traceback: 'tb of Python' });
+    }
+  });
+}

@@ -1,0 +1,168 @@
+/** Chords as keys of Redis. */
+import { type ChordView, judge, judgeTakeOver } from '../chord-state.ts';
+import type { ChordClaim, ChordKeys, ChordPart, ChordStore, Recorded, TakeOver } from '../ports.ts';
+import {
+  COUNT_STEP,
+  LOCK_STEP,
+  RECORD,
+  RECORD_STEP,
+  RELEASE,
+  RENEW,
+  SIZE_STEP,
+  TAKE_OVER,
+  UNLOCK_STEP,
+} from './chord-scripts.ts';
+import type { RedisClient } from './client.ts';
+import type { Caller } from './call.ts';
+import { callScript, type Script } from './scripts.ts';
+
+/** How chords are kept. */
+export interface RedisChordsOptions {
+  /**
+   * Whether all keys of a chord are on one server, so that one script may touch them. Without it each command has one
+   * key; two workers can then still not both claim a chord, but a reply that is lost costs the wait of a lease.
+   */
+  readonly atomic: boolean;
+}
+
+/** The commands of chords, over one connection. Each call has the connection's deadline. */
+export class RedisChords implements ChordStore {
+  readonly #connection: Caller;
+  readonly #atomic: boolean;
+
+  constructor(connection: Caller, { atomic }: RedisChordsOptions) {
+    this.#connection = connection;
+    this.#atomic = atomic;
+  }
+
+  /**
+   * Commands: EVALSHA, in it ZRANGEBYSCORE, ZREM, ZADD and ZCARD (of a list LRANGE, LSET, RPUSH and LLEN), GET, EXPIRE,
+   * and SET for a claim. In steps: EVALSHA of those of the parts, GET, EXPIRE, and EVALSHA for lock and size.
+   */
+  async record(part: ChordPart): Promise<Recorded> {
+    const { keys, ordered, token, leaseMs } = part;
+    const args = [
+      toBuffer(part.member),
+      toBuffer(part.prefix ?? ''),
+      ordered ? scoreText(part.score) : '',
+      ttlText(part.ttl),
+    ];
+    if (!this.#atomic) return this.#recordInSteps(part, args);
+    const reply = await this.#script(RECORD, all(keys), [...args, token, String(leaseMs)]);
+    const [state, size] = reply as [Recorded['state'], number];
+    return { state, size };
+  }
+
+  /** Commands: EVALSHA, in it GET, ZCARD or LLEN, and SET to claim; in steps the same one by one. */
+  async takeOver(claim: ChordClaim, take: boolean): Promise<TakeOver> {
+    const { keys, ordered, token, leaseMs } = claim;
+    if (!this.#atomic) return this.#takeOverInSteps(claim, take);
+    const args = [token, String(leaseMs), flag(ordered), flag(take)];
+    const [state, size] = (await this.#script(TAKE_OVER, all(keys), args)) as [TakeOver['state'], number];
+    return { state, size };
+  }
+
+  /** Commands: EVALSHA, in it GET and PEXPIRE. */
+  async renew({ keys, token, leaseMs }: ChordClaim): Promise<boolean> {
+    return (await this.#script(RENEW, [keys.lock], [token, String(leaseMs)])) === 1;
+  }
+
+  /** Command: ZRANGE or LRANGE. */
+  async members({ parts }: ChordKeys, ordered: boolean): Promise<Buffer[]> {
+    const name = ordered ? 'ZRANGE' : 'LRANGE';
+    return (await this.#run(name, parts, (client) => client.callBuffer(name, [parts, 0, -1]))) as Buffer[];
+  }
+
+  /** Commands: EVALSHA, in it GET, SET, and DEL or SETEX; in steps those of one key, one by one. */
+  async release({ keys, token, leaseMs }: ChordClaim, size: number, open: boolean, ttl: number | null): Promise<void> {
+    if (this.#atomic) {
+      await this.#script(RELEASE, all(keys), [token, String(size), flag(open), ttlText(ttl)]);
+      return;
+    }
+    const stillOurs = await this.#script(RENEW, [keys.lock], [token, String(leaseMs)]);
+    if (stillOurs !== 1) return;
+    await this.#script(SIZE_STEP, [keys.size], ['', String(size)]);
+    await this.#script(UNLOCK_STEP, [keys.lock], [token, flag(open), ttlText(ttl)]);
+  }
+
+  /** Command: DEL; in steps one for each key, the size first: without it nobody acts on the others. */
+  async finish({ parts, added, size, lock }: ChordKeys): Promise<void> {
+    if (this.#atomic) await this.#run('DEL', size, (client) => client.del(parts, added, size, lock));
+    else for (const key of [size, parts, added, lock]) await this.#run('DEL', key, (client) => client.del(key));
+  }
+
+  /** Command: INCRBY. */
+  grow({ added }: ChordKeys): Promise<number> {
+    return this.#run('INCRBY', added, (client) => client.incrby(added, 1));
+  }
+
+  async #recordInSteps(part: ChordPart, args: readonly (string | Buffer)[]): Promise<Recorded> {
+    const { keys, ttl, token } = part;
+    const [count, rose] = (await this.#script(RECORD_STEP, [keys.parts], args)) as [number, number];
+    const view = await this.#view(keys, count);
+    if (ttl !== null) {
+      await this.#run('EXPIRE', keys.added, (client) => client.expire(keys.added, ttl));
+      await this.#run('EXPIRE', keys.size, (client) => client.expire(keys.size, ttl));
+    }
+    const found = judge(view, rose === 1, token);
+    if (found.state !== 'claimed' && found.state !== 'reclaimed') return found;
+    return (await this.#claim(part, view)) ? found : { ...found, state: 'complete' };
+  }
+
+  async #takeOverInSteps(claim: ChordClaim, take: boolean): Promise<TakeOver> {
+    const { keys, ordered, token } = claim;
+    const count = Number(await this.#script(COUNT_STEP, [keys.parts], [flag(ordered)]));
+    const view = await this.#view(keys, count);
+    const found = judgeTakeOver(view, token);
+    if (found.state !== 'free' || !take) return found;
+    return { ...found, state: (await this.#claim(claim, view)) ? 'claimed' : 'busy' };
+  }
+
+  /** The lock first: who finds the size empty and no lock may take the chord over. */
+  async #claim({ keys, token, leaseMs }: ChordClaim, { size }: ChordView): Promise<boolean> {
+    if ((await this.#script(LOCK_STEP, [keys.lock], [token, String(leaseMs)])) !== 1) return false;
+    return (await this.#script(SIZE_STEP, [keys.size], [size ?? '', ''])) === 1;
+  }
+
+  async #view(keys: ChordKeys, count: number): Promise<ChordView> {
+    const get = async (key: string): Promise<string | null> =>
+      (await this.#run('GET', key, (client) => client.getBuffer(key)))?.toString('latin1') ?? null;
+    const [added, size, lock] = await Promise.all([get(keys.added), get(keys.size), get(keys.lock)]);
+    return { count, added, size, lock };
+  }
+
+  #script(script: Script, keys: readonly string[], args: readonly (string | Buffer)[]): Promise<unknown> {
+    const bytes = args.reduce((sum, { length }) => sum + length, 0);
+    const what = `the chord of ${keys[0] ?? ''}`;
+    return this.#connection.run({
+      what,
+      key: keys[0] ?? null,
+      bytes,
+      send: (client) => callScript(client, script, keys, args),
+    });
+  }
+
+  #run<T>(command: string, key: string, send: (client: RedisClient) => Promise<T>): Promise<T> {
+    return this.#connection.run({ what: `${command} ${key}`, key, send });
+  }
+}
+
+function all({ parts, added, size, lock }: ChordKeys): readonly string[] {
+  return [parts, added, size, lock];
+}
+
+function toBuffer(bytes: string | Uint8Array): Buffer {
+  return typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function scoreText(score: number): string {
+  return score === Infinity ? '+inf' : String(score);
+}
+
+function ttlText(ttl: number | null): string {
+  return ttl === null ? '' : String(ttl);
+}
+
+function flag(value: boolean): string {
+  return value ? '1' : '';
+}
