@@ -36,6 +36,8 @@ export interface BackendStats {
   readonly waits: number;
   /** Channels subscribed, or being so. */
   readonly channels: number;
+  /** Tasks that `onTaskCall` was called for, and that nobody has waited for yet. */
+  readonly held: number;
   /** Tasks with stores under way. */
   readonly stores: number;
   /** Results in the cache, their payload bytes, and how many reads and waits it answered. */

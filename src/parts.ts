@@ -7,7 +7,7 @@ import { Chords } from './chord.ts';
 import { Codec } from './codec.ts';
 import { Consumer } from './consumer/consumer.ts';
 import { dateWriter } from './dates.ts';
-import { Warnings } from './diagnostics.ts';
+import { type BackendStats, Warnings } from './diagnostics.ts';
 import { Errbacks } from './errbacks.ts';
 import { defaultExceptions } from './exceptions.ts';
 import { Groups } from './groups.ts';
@@ -69,6 +69,22 @@ export function assemble(app: CeleryApp, options: ResolvedOptions, open: (warnin
   return { ...made, ...working, patient, serializer: serializer.name, cache, consumer };
 }
 
+/** The figures of a backend. */
+export function statsOf({ consumer, storer, cache, driver }: Parts): BackendStats {
+  return {
+    waits: consumer.waits,
+    channels: consumer.channels,
+    held: consumer.holds.size,
+    stores: storer.pending,
+    cached: cache.size,
+    cachedBytes: cache.bytes,
+    cacheHits: cache.hits,
+    storeRetries: storer.retries,
+    reconnects: driver.reconnects(),
+    rescued: consumer.rescued,
+  };
+}
+
 function openCache({
   maxCachedResults: maxEntries,
   maxCachedBytes: maxBytes,
@@ -79,7 +95,7 @@ function openCache({
 }
 
 function openConsumer(
-  { clock, backstop, lastLook }: ResolvedOptions,
+  { clock, backstop, lastLook, maxCachedBytes }: ResolvedOptions,
   {
     driver,
     keys,
@@ -98,6 +114,9 @@ function openConsumer(
     decode: (payload, taskId) => codec.decodeMeta(payload, taskId),
     backstopMs: backstop * 1000,
     lastLookMs: lastLook * 1000,
+    holdForMs: 60_000,
+    maxHeld: 10_000,
+    maxHeldBytes: maxCachedBytes,
   });
 }
 

@@ -98,13 +98,22 @@ beforeEach(() => {
     decode,
     backstopMs: 30_000,
     lastLookMs: 250,
+    holdForMs: 60_000,
+    maxHeld: 3,
+    maxHeldBytes: 500,
   });
 });
 
 afterEach(async () => {
   consumer.close();
   await settle();
-  expect({ waits: consumer.waits, channels: consumer.channels, timers: clock.timers }).toEqual({
+  expect({
+    held: consumer.holds.size,
+    waits: consumer.waits,
+    channels: consumer.channels,
+    timers: clock.timers,
+  }).toEqual({
+    held: 0,
     waits: 0,
     channels: 0,
     timers: 0,

@@ -68,7 +68,7 @@ export function observe(
 }
 
 /** A channel that is absent is not kept at all. */
-export type ChannelState = 'subscribing' | 'reading' | 'live' | 'unsubscribing';
+export type ChannelState = 'subscribing' | 'held' | 'reading' | 'live' | 'unsubscribing';
 
 /** An unready meta that was seen, with its bytes. */
 export interface Sighting {
@@ -84,7 +84,8 @@ export class Channel {
   /** The key, which is also the channel's name. */
   readonly key: string;
   readonly waiters: Set<Waiter>;
-  state: ChannelState = 'subscribing';
+  /** Whether it is held for a wait to come. Never together with waiters. */
+  held = false;
   /** Counts up whenever what is in flight no longer counts. */
   generation = 0;
   /** The last unready meta, for those who join to watch. */
@@ -95,11 +96,52 @@ export class Channel {
   epoch = 0;
   /** When the key was last read, on the monotonic clock. */
   readAt: number;
+  #state: ChannelState = 'subscribing';
+  #subscribed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(taskId: string, key: string) {
     this.taskId = taskId;
     this.key = key;
     this.waiters = new Set();
     this.readAt = -Infinity;
+  }
+
+  get state(): ChannelState {
+    return this.#state;
+  }
+
+  set state(state: ChannelState) {
+    this.#state = state;
+    if (state === 'subscribing') return;
+    this.#subscribed?.resolve();
+    this.#subscribed = undefined;
+  }
+
+  /** Whether anyone waits on it, or will. */
+  get wanted(): boolean {
+    return this.held || this.waiters.size > 0;
+  }
+
+  /** Resolves when it is no longer `subscribing`, whatever comes after. */
+  whenSubscribed(): Promise<void> {
+    if (this.#state !== 'subscribing') return Promise.resolve();
+    if (!this.#subscribed) {
+      let resolve!: () => void;
+      const promise = new Promise<void>((settle) => {
+        resolve = settle;
+      });
+      this.#subscribed = { promise, resolve };
+    }
+    return this.#subscribed.promise;
+  }
+
+  /** Whether an unready meta that a read found is neither older than a message nor what was shown already. */
+  isNews(payload: Uint8Array): boolean {
+    return !this.overtaken && !this.isLast(payload);
+  }
+
+  /** Whether these are the bytes that were seen last. */
+  isLast(payload: Uint8Array): boolean {
+    return this.last !== undefined && Buffer.compare(this.last.payload, payload) === 0;
   }
 }

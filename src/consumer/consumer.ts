@@ -1,54 +1,40 @@
 /**
- * One subscription a channel, many waiters.
+ * One subscription a channel, many waiters; or none yet, where it is held for a wait to come.
  *
  * A channel is a small machine:
  *
  * ```
- * absent        -- first waiter joins ----------------> subscribing
+ * absent        -- first waiter joins, or held -------> subscribing
  * subscribing   -- confirmed or refused --------------> reading
+ * subscribing   -- confirmed, and nobody waits yet ---> held           (not read)
+ * held          -- first waiter joins, takes the hold > reading
  * reading       -- read, not ready -------------------> live
  * reading       -- read failed -----------------------> reading        (tried again)
  * reading, live -- message that is no answer ---------> reading        (read once more)
  * live          -- waiter joins ----------------------> live           (no read; shown the last meta)
- * any           -- ready, by message or read ---------> unsubscribing  (all waiters settled)
- * any           -- last waiter leaves ----------------> unsubscribing
- * unsubscribing -- waiter joins ----------------------> subscribing    (a new generation)
+ * any           -- ready, by message or read ---------> unsubscribing  (all waiters settled, or the meta held)
+ * any           -- last waiter leaves, hold dropped --> unsubscribing
+ * unsubscribing -- waiter joins, or held -------------> subscribing    (a new generation)
  * unsubscribing -- unsubscribed, or link made anew ---> absent
  * others        -- link made anew --------------------> subscribing    (a new generation)
  * ```
  *
  * It is complete because writers set before they publish: what the read, which follows the confirmation, does not find
- * is published after it. Confirmations and unready reads of an older generation are ignored; a ready meta always counts.
+ * is published after it. A channel that is only held is not read: most of them are of tasks not even sent. What it
+ * missed, its first waiter's read finds; messages that are not ready, or no answer, are not kept. Confirmations and unready reads of an older generation are ignored; a ready meta always counts.
  */
 import { Backstop } from './backstop.ts';
-import type { ResultCache } from '../cache.ts';
-import { Channel, type Sighting, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
-import type { Clock } from '../clock.ts';
-import { publish, type Warnings } from '../diagnostics.ts';
+import { Channel, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
+import { publish } from '../diagnostics.ts';
 import { BackendClosedError, BackendGetMetaError, TimeoutError } from '../errors.ts';
-import type { Keys } from '../keys.ts';
+import { Holds } from './holds.ts';
 import { lookOnce } from './last-look.ts';
 import type { TaskMeta } from '../meta.ts';
-import type { ChannelListener, ChannelSource, ResultStore } from '../ports.ts';
+import { type ConsumerParts, tryDecode, warnRefused } from './parts.ts';
+import type { ChannelListener } from '../ports.ts';
 import { Signals } from './signals.ts';
 import { isReady } from '../states.ts';
 import { Verifier, type VerifierHost } from './verifier.ts';
-
-/** What the consumer is made of. */
-export interface ConsumerParts {
-  readonly store: ResultStore;
-  readonly source: ChannelSource;
-  readonly keys: Keys;
-  readonly cache: ResultCache;
-  readonly clock: Clock;
-  readonly warnings: Warnings;
-  /** Decodes a payload of a task. @throws DecodeError also for one of another task */
-  readonly decode: (payload: Uint8Array, taskId: string) => TaskMeta;
-  /** Milliseconds between two reads of an awaited key without any message; 0 = never. */
-  readonly backstopMs: number;
-  /** Milliseconds that the last read at a deadline may take. */
-  readonly lastLookMs: number;
-}
 
 /** Joins the channels of a source to those who wait. */
 export class Consumer implements ChannelListener, VerifierHost {
@@ -59,6 +45,8 @@ export class Consumer implements ChannelListener, VerifierHost {
   readonly #signals = new Signals<Waiter>((waiter, reason) => {
     this.#end(waiter, new WaitFailure(() => reason));
   });
+  /** Channels and metas for waits to come. */
+  readonly holds: Holds;
   #waits = 0;
   #closed = false;
   /** Results that the backstop found before any message. */
@@ -69,6 +57,12 @@ export class Consumer implements ChannelListener, VerifierHost {
     this.#verifier = new Verifier(parts.store, parts.source, parts.clock, this);
     this.#backstop = new Backstop(parts.store, parts.clock, parts.backstopMs, this.#channels, (channel, payload) => {
       this.#onBackstop(channel, payload);
+    });
+    this.holds = new Holds(parts, parts.clock, {
+      join: (taskId) => (this.#closed ? undefined : this.#join(taskId)),
+      leave: (channel) => {
+        this.#leave(channel);
+      },
     });
     parts.source.listen(this);
   }
@@ -90,6 +84,8 @@ export class Consumer implements ChannelListener, VerifierHost {
       const channel = this.#join(taskId);
       const waiter = new Waiter(channel, limits, resolve);
       channel.waiters.add(waiter);
+      this.#takeHold(channel);
+      this.#backstop.wake();
       this.#waits += 1;
       const { timeoutMs, onMessage } = limits;
       if (signal) this.#signals.add(signal, waiter);
@@ -107,24 +103,26 @@ export class Consumer implements ChannelListener, VerifierHost {
   close(): void {
     this.#closed = true;
     for (const channel of this.#channels.values()) {
-      for (const waiter of channel.waiters) this.#end(waiter, new WaitFailure(() => new BackendClosedError()));
+      this.#endAll(channel, new WaitFailure(() => new BackendClosedError()));
+      channel.state = 'unsubscribing';
     }
     this.#channels.clear();
     this.#verifier.close();
     this.#backstop.close();
+    this.holds.close();
   }
 
   onMessage(key: string, payload: Uint8Array): void {
     const channel = this.#channels.get(key);
-    if (!channel || channel.waiters.size === 0) return;
-    const meta = this.#decode(channel, payload);
+    if (!channel?.wanted) return;
+    const meta = tryDecode(this.#parts, channel.taskId, payload);
     if (meta instanceof Error) {
       this.#readOnceMore(channel);
       return;
     }
     channel.overtaken = true;
     const { last } = channel;
-    if (last?.byRead && isSame(last, payload)) channel.last = { ...last, byRead: false };
+    if (last?.byRead && channel.isLast(payload)) channel.last = { ...last, byRead: false };
     else this.#deliver(channel, meta, payload, false);
   }
 
@@ -134,22 +132,20 @@ export class Consumer implements ChannelListener, VerifierHost {
 
   onReconnect(): void {
     for (const channel of this.#channels.values()) {
-      if (channel.waiters.size === 0) this.#channels.delete(channel.key);
+      if (!channel.wanted) this.#channels.delete(channel.key);
       else this.#subscribe(channel);
     }
     this.#verifier.kick();
   }
 
   isWanted(channel: Channel): boolean {
-    return (this.#channels.get(channel.key)?.waiters.size ?? 0) > 0;
+    return this.#channels.get(channel.key)?.wanted ?? false;
   }
 
-  onRefused(_channel: Channel, error: Error): void {
-    this.#parts.warnings.warn(
-      'CELERY_CHANNEL_REFUSED',
-      `Redis refuses to subscribe to a result channel (${error.message}). Waits fall back to a slow re-read: ` +
-        `allow this user the channels of its keys, for instance by ACL SETUSER <user> &celery-task-meta-*.`,
-    );
+  onRefused(channel: Channel, error: Error): void {
+    warnRefused(this.#parts.warnings, error);
+    // Nothing will come over it.
+    this.holds.drop(channel.taskId);
   }
 
   onRead(channel: Channel, generation: number, payload: Uint8Array | null): void {
@@ -165,6 +161,7 @@ export class Consumer implements ChannelListener, VerifierHost {
     const { taskId } = channel;
     const message = `Cannot wait for task ${taskId}: ${error instanceof Error ? error.message : String(error)}`;
     this.#endAll(channel, new WaitFailure(() => new BackendGetMetaError(message, taskId, { cause: error })));
+    this.holds.drop(taskId);
   }
 
   onUnsubscribed(channel: Channel, generation: number): void {
@@ -180,8 +177,22 @@ export class Consumer implements ChannelListener, VerifierHost {
     channel.last = undefined;
     this.#channels.set(key, channel);
     this.#subscribe(channel);
-    this.#backstop.wake();
     return channel;
+  }
+
+  /** A first waiter has come: what is held is its own now. */
+  #takeHold(channel: Channel): void {
+    this.holds.take(channel);
+    if (channel.state !== 'held') return;
+    channel.state = 'reading';
+    channel.overtaken = false;
+    this.#verifier.verify(channel);
+  }
+
+  #leave(channel: Channel): void {
+    channel.generation += 1;
+    channel.state = 'unsubscribing';
+    this.#verifier.leave(channel);
   }
 
   #subscribe(channel: Channel): void {
@@ -193,21 +204,11 @@ export class Consumer implements ChannelListener, VerifierHost {
 
   /** A message was no answer, so that only the key can tell. */
   #readOnceMore(channel: Channel): void {
-    if (channel.state === 'subscribing') return;
+    if (channel.state === 'subscribing' || channel.state === 'held') return;
     channel.generation += 1;
     channel.state = 'reading';
     channel.overtaken = false;
     this.#verifier.verify(channel);
-  }
-
-  #decode(channel: Channel, payload: Uint8Array): TaskMeta | Error {
-    try {
-      return this.#parts.decode(payload, channel.taskId);
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      publish('celery-redis-backend:rejected', { taskId: channel.taskId, error });
-      return error;
-    }
   }
 
   /** Never throws: what goes wrong with one channel ends its own waits, and nothing else. */
@@ -215,7 +216,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     try {
       const ready = isReady(meta.status);
       if (ready) this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
-      else channel.last = { meta, payload, byRead };
+      else if (!channel.held) channel.last = { meta, payload, byRead };
+      if (ready) this.holds.fill(channel, meta, payload.byteLength);
       for (const waiter of channel.waiters) {
         const shown = this.#show(waiter, meta);
         if (ready && shown)
@@ -235,13 +237,13 @@ export class Consumer implements ChannelListener, VerifierHost {
    */
   #found(channel: Channel, payload: Uint8Array, current: boolean): boolean {
     if (channel.waiters.size === 0 || payload.byteLength === 0) return false;
-    const meta = this.#decode(channel, payload);
+    const meta = tryDecode(this.#parts, channel.taskId, payload);
     if (meta instanceof Error) {
       if (current) this.#endAll(channel, new WaitFailure(() => meta));
       return false;
     }
     const ready = isReady(meta.status);
-    if (ready || (current && isNews(channel, payload))) this.#deliver(channel, meta, payload, true);
+    if (ready || (current && channel.isNews(payload))) this.#deliver(channel, meta, payload, true);
     return ready;
   }
 
@@ -282,18 +284,6 @@ export class Consumer implements ChannelListener, VerifierHost {
     waiter.timer?.cancel();
     if (waiter.limits.signal) this.#signals.remove(waiter.limits.signal, waiter);
     waiter.settle(end);
-    if (channel.waiters.size > 0) return;
-    channel.generation += 1;
-    channel.state = 'unsubscribing';
-    this.#verifier.leave(channel);
+    if (channel.waiters.size === 0) this.#leave(channel);
   }
-}
-
-/** Whether an unready meta that a read found is neither older than a message nor what was shown already. */
-function isNews(channel: Channel, payload: Uint8Array): boolean {
-  return !channel.overtaken && !(channel.last && isSame(channel.last, payload));
-}
-
-function isSame(last: Sighting, payload: Uint8Array): boolean {
-  return Buffer.compare(last.payload, payload) === 0;
 }

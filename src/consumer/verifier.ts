@@ -1,5 +1,5 @@
 /**
- * Brings channels from wanted to verified: SUBSCRIBE, confirmation, one read. In batches, a bounded number at a time,
+ * Brings channels from wanted to verified: SUBSCRIBE, confirmation, one read where someone waits. In batches, a bounded number at a time,
  * and again until it has worked.
  */
 import type { Channel } from './channel.ts';
@@ -58,7 +58,7 @@ export class Verifier {
     this.#host = host;
   }
 
-  /** Subscribes to and reads a channel in state `subscribing`; only reads one in state `reading`. */
+  /** Subscribes to a channel in state `subscribing`, and reads it unless it is only held; only reads one in state `reading`. */
   verify(channel: Channel): void {
     this.#stalled.delete(channel);
     this.#wanted.add(channel);
@@ -143,7 +143,7 @@ export class Verifier {
       const { channel } = member;
       if (isCurrent(member) && channel.state === 'subscribing') {
         const refusal = refusals[i];
-        channel.state = 'reading';
+        channel.state = channel.held ? 'held' : 'reading';
         channel.overtaken = false;
         if (refusal) this.#host.onRefused(channel, refusal);
       } else if (!this.#host.isWanted(channel)) {

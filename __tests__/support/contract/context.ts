@@ -59,7 +59,7 @@ export class Context {
     const backends = this.#backends.splice(0);
     await Promise.all(backends.map((backend) => backend.close()));
     for (const backend of backends) {
-      expect(backend.stats()).toMatchObject({ waits: 0, channels: 0, stores: 0, cached: 0 });
+      expect(backend.stats()).toMatchObject({ waits: 0, channels: 0, held: 0, stores: 0, cached: 0 });
     }
   }
 }

@@ -8,6 +8,7 @@ import { chords } from './chords.ts';
 import { completing } from './completing.ts';
 import { Context, type RawStore } from './context.ts';
 import { grouping } from './grouping.ts';
+import { holding } from './holding.ts';
 import { reading } from './reading.ts';
 import { storing } from './storing.ts';
 import { waiting } from './waiting.ts';
@@ -32,7 +33,7 @@ export function describeBackend(name: string, open: () => Promise<RawStore>, exc
       await context.raw.close();
     });
 
-    for (const declare of [storing, reading, waiting, caching, grouping, working, chords, completing]) {
+    for (const declare of [storing, reading, waiting, caching, grouping, working, chords, completing, holding]) {
       declare((title, run) => {
         titles.push(title);
         if (!(title in exceptions)) it(title, () => run(context));

@@ -1,0 +1,74 @@
+import { expect } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { RemoteError } from '../../../src/index.ts';
+import { type Declare, keyOf, metaText, newId, outcome } from './context.ts';
+
+/** Subscriptions from before a task is sent. */
+export function holding(test: Declare): void {
+  test('what came after onTaskCall is there when the first wait comes, without a read', async (context) => {
+    const [good, bad, later] = [newId(), newId(), newId()];
+    const [producer, worker] = [context.backend({ maxCachedResults: -1 }), context.backend()];
+    await Promise.all([producer.onTaskCall(good), producer.onTaskCall(bad)]);
+    expect(producer.stats()).toMatchObject({ held: 2, waits: 0 });
+    await worker.storeResult(good, { n: 1 }, 'SUCCESS');
+    await worker.storeResult(bad, new Error('boom'), 'FAILURE');
+    // Its message comes after theirs, over the same connection.
+    const { result } = await context.live(producer, later);
+    await context.raw.del(keyOf(good));
+    await context.raw.del(keyOf(bad));
+    expect(await producer.waitFor(good)).toEqual({ n: 1 });
+    expect(await outcome(producer.waitFor(bad))).toBeInstanceOf(RemoteError);
+    expect(producer.stats().held).toBe(0);
+    await worker.storeResult(later, 1, 'SUCCESS');
+    await result;
+  });
+
+  test('a wait after onTaskCall finds what was stored before it, published or not', async (context) => {
+    const id = newId();
+    const producer = context.backend();
+    await context.raw.set(keyOf(id), metaText(id, 'SUCCESS', 'silent'));
+    await producer.onTaskCall(id);
+    expect(await producer.waitFor(id)).toBe('silent');
+    expect(producer.stats().held).toBe(0);
+  });
+
+  test('forget drops what onTaskCall holds', async (context) => {
+    const id = newId();
+    const producer = context.backend();
+    await producer.onTaskCall(id);
+    await producer.forget(id);
+    expect(producer.stats().held).toBe(0);
+    expect(await outcome(producer.waitFor(id, { timeout: 0.05 }))).toMatchObject({ code: 'CELERY_TIMEOUT' });
+  });
+
+  test('onTaskCall never rejects: not for a wrong id, not after close', async (context) => {
+    const producer = context.backend();
+    const call = producer.onTaskCall.bind(producer) as (id: unknown) => Promise<void>;
+    for (const id of [undefined, null, 5, '', 'a\nb']) await call(id);
+    expect(producer.stats()).toMatchObject({ held: 0, channels: 0 });
+    const [open, closing] = [producer.onTaskCall(newId()), producer.close()];
+    await Promise.all([open, closing]);
+    await producer.onTaskCall(newId());
+    expect(producer.stats()).toMatchObject({ held: 0, channels: 0 });
+  });
+
+  test('of 2,000 results of tasks called for and sent, awaited at random moments, none is missed', async (context) => {
+    const [producer, worker] = [context.backend(), context.backend()];
+    await Promise.all([producer.connect(), worker.connect()]);
+    const one = async (): Promise<boolean> => {
+      const id = newId();
+      await producer.onTaskCall(id);
+      const stored = delay(Math.random() * 10).then(() => worker.storeResult(id, id, 'SUCCESS'));
+      await delay(Math.random() * 20);
+      const value = await producer.waitFor(id);
+      await stored;
+      return value === id;
+    };
+    const outcomes: boolean[] = [];
+    for (let round = 0; round < 40; round += 1) {
+      outcomes.push(...(await Promise.all(Array.from({ length: 50 }, one))));
+    }
+    expect(outcomes).toEqual(Array.from({ length: 2_000 }, () => true));
+    expect(producer.stats()).toMatchObject({ waits: 0, held: 0, rescued: 0 });
+  });
+}

@@ -1,0 +1,44 @@
+/** What the consumer is made of. */
+import type { ResultCache } from '../cache.ts';
+import type { Clock } from '../clock.ts';
+import { publish, type Warnings } from '../diagnostics.ts';
+import type { Keys } from '../keys.ts';
+import type { TaskMeta } from '../meta.ts';
+import type { ChannelSource, ResultStore } from '../ports.ts';
+import type { HoldLimits } from './holds.ts';
+
+/** What the consumer is made of. */
+export interface ConsumerParts extends HoldLimits {
+  readonly store: ResultStore;
+  readonly source: ChannelSource;
+  readonly keys: Keys;
+  readonly cache: ResultCache;
+  readonly clock: Clock;
+  readonly warnings: Warnings;
+  /** Decodes a payload of a task. @throws DecodeError also for one of another task */
+  readonly decode: (payload: Uint8Array, taskId: string) => TaskMeta;
+  /** Milliseconds between two reads of an awaited key without any message; 0 = never. */
+  readonly backstopMs: number;
+  /** Milliseconds that the last read at a deadline may take. */
+  readonly lastLookMs: number;
+}
+
+/** Says, once a backend, that channels are refused. */
+export function warnRefused(warnings: Warnings, error: Error): void {
+  warnings.warn(
+    'CELERY_CHANNEL_REFUSED',
+    `Redis refuses to subscribe to a result channel (${error.message}). Waits fall back to a slow re-read: ` +
+      `allow this user the channels of its keys, for instance by ACL SETUSER <user> &celery-task-meta-*.`,
+  );
+}
+
+/** Decodes a payload, or returns and publishes why it is no answer. */
+export function tryDecode(parts: ConsumerParts, taskId: string, payload: Uint8Array): TaskMeta | Error {
+  try {
+    return parts.decode(payload, taskId);
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    publish('celery-redis-backend:rejected', { taskId, error });
+    return error;
+  }
+}
