@@ -119,6 +119,22 @@ describe('a backend by Sentinel', () => {
     await expect(test.driver.store.write({ key: 'k', payload: 'x', ttl: null, guard: null })).resolves.toBe('stored');
   });
 
+  it('leaves a hung master as soon as the sentinels have another, well before its own watchdog', async () => {
+    await using test = new DriverUnderTest({ ...fast, deadAfter: 60, commandTimeout: 30, url: deployment.url() });
+    await test.driver.connect(20);
+    await test.driver.source.subscribe(['a']);
+    const hung = await deployment.master();
+    hung.pause();
+    try {
+      await test.until(() => test.count('commands', 'ready') >= 2 && test.count('subscriber', 'ready') >= 2);
+      await expect(test.driver.store.read('key')).resolves.toBeNull();
+      await expect(test.driver.source.subscribe(['a'])).resolves.toEqual([null]);
+      expect(test.events.find(({ state }) => state === 'lost')?.error?.message).toMatch(/^the master is now at /);
+    } finally {
+      hung.resume();
+    }
+  });
+
   it('loses no wait and no store to the death of the master', async () => {
     const url = deployment.url();
     const [waiter, writer] = [

@@ -41,6 +41,8 @@ export class ClusterDeployment implements AsyncDisposable {
       await until(async () => String(await master.cli('INFO', 'replication')).includes('state=online'));
     }
     await eachSees(nodes, 'cluster_state:ok');
+    for (const node of nodes)
+      await until(async () => isComplete(await node.cli('CLUSTER', 'SLOTS'), replicated ? 2 : 1));
     return deployment;
   }
 
@@ -113,6 +115,11 @@ export async function idOf(node: RedisServer): Promise<string> {
 
 async function eachSees(nodes: readonly RedisServer[], text: string): Promise<void> {
   for (const node of nodes) await until(async () => String(await node.cli('CLUSTER', 'INFO')).includes(text));
+}
+
+/** Whether CLUSTER SLOTS has all three ranges, each with so many nodes. */
+function isComplete(reply: unknown, size: number): boolean {
+  return Array.isArray(reply) && reply.length === 3 && reply.every((range) => (range as unknown[]).length === 2 + size);
 }
 
 /** Looks again and again, at the pace of the answers, until it holds. */

@@ -147,9 +147,9 @@ function admin(port: number, password: string | undefined): Redis {
 }
 
 async function settled(sentinel: SentinelServer): Promise<boolean> {
-  const flat = (await sentinel.cli('SENTINEL', 'MASTER', 'mymaster').catch(() => [])) as unknown;
+  const flat: unknown = await sentinel.cli('SENTINEL', 'MASTER', 'mymaster').catch(() => null);
   const text = Array.isArray(flat) ? flat.join(' ') : JSON.stringify(flat);
-  return /num-slaves\W+1\b/.test(text) && /num-other-sentinels\W+2\b/.test(text) && !/_down/.test(text);
+  return /num-slaves\W+1\b/.test(text) && /num-other-sentinels\W+2\b/.test(text) && !text.includes('_down');
 }
 
 /** Looks again and again, at the pace of the answers, until it holds. */

@@ -1,8 +1,8 @@
 import { describe, it } from '@jest/globals';
 import { expectTypeOf } from 'expect-type';
-import type { Redis } from 'ioredis';
-import type { Redis as Redis6 } from 'ioredis-v6';
-import type { GivenClient, RedisClient } from '../../src/redis/client.ts';
+import type { Cluster, Redis } from 'ioredis';
+import type { Cluster as Cluster6, Redis as Redis6 } from 'ioredis-v6';
+import type { GivenClient, GivenCluster, GivenRedis, RedisClient } from '../../src/redis/client.ts';
 
 describe('the interface of a client', () => {
   it('is satisfied by Redis of ioredis 5 and 6, whatever its reply mapping', () => {
@@ -11,5 +11,12 @@ describe('the interface of a client', () => {
     expectTypeOf<Redis6>().toExtend<RedisClient>();
     expectTypeOf<Redis6>().toExtend<GivenClient>();
     expectTypeOf<Redis6<'resp3'>>().toExtend<GivenClient>();
+    expectTypeOf<Redis>().toExtend<GivenRedis>();
+  });
+
+  it('is satisfied by Cluster of ioredis 5 and 6', () => {
+    expectTypeOf<Cluster>().toExtend<GivenCluster>();
+    expectTypeOf<Cluster6>().toExtend<GivenCluster>();
+    expectTypeOf<Cluster6>().toExtend<GivenClient>();
   });
 });

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { BaseBackend, type BackendOptions, RemoteError, type TaskMeta } from '../../src/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import { createMemoryDriver } from '../../src/memory/driver.ts';
 import { resolveOptions } from '../../src/options.ts';
 import type { Serializer } from '../../src/ports.ts';
 import { ScriptedDriver } from '../support/scripted-driver.ts';
@@ -10,6 +12,7 @@ class ScriptedBackend extends BaseBackend {
     super({}, resolveOptions(options, {}), () => ({
       store: driver,
       source: driver,
+      chords: memory.chords,
       connect: () => Promise.resolve(),
       ping: () => Promise.resolve(0),
       reconnects: () => 0,
@@ -18,6 +21,9 @@ class ScriptedBackend extends BaseBackend {
     }));
   }
 }
+
+/** No test here counts chords. */
+const memory = createMemoryDriver('memory://on-task-call', systemClock);
 
 let driver: ScriptedDriver;
 let clock: VirtualClock;

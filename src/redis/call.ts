@@ -13,6 +13,7 @@ export interface Call<T> {
   readonly timeoutMs?: number;
   /** Whether it has no deadline once it is sent, and is not waited for by `close`. @default false */
   readonly patient?: boolean;
+  /** Sends it. On a cluster that is one command, or one script: all of it is sent again where a redirection leads. */
   readonly send: (client: RedisClient) => Promise<T>;
 }
 

@@ -26,8 +26,9 @@ export interface ClusterNode {
   readonly connection: Connection;
 }
 
-/** After a sign that the map is old. */
+/** After a sign that the map is old, and between two reads that follow signs. */
 const SOON_MS = 100;
+const GAP_MS = 500;
 /** While a master is out of reach. */
 const SICK_MS = 1000;
 /** While all is well. */
@@ -59,6 +60,8 @@ export class ClusterMap {
   #failure: BackendError | undefined;
   #refreshing: Promise<void> | undefined;
   #timer: { readonly dueMs: number; readonly timer: Timer } | undefined;
+  /** When the map was last read, or was to be. */
+  #readMs = -Infinity;
   #reconnectsOfLeft = 0;
   #closed = false;
 
@@ -147,13 +150,15 @@ export class ClusterMap {
 
   /** Reads the map soon: there is a sign that it is old. */
   refreshSoon(): void {
-    this.#plan(SOON_MS);
+    const sinceMs = this.#options.clock.now() - this.#readMs;
+    this.#plan(Math.max(SOON_MS, GAP_MS - sinceMs));
   }
 
   /** Reads the map. Command, on one node: CLUSTER SLOTS. @throws BackendError when no node gave it */
   refresh(): Promise<void> {
     this.#refreshing ??= this.#refresh().finally(() => {
       this.#refreshing = undefined;
+      this.#readMs = this.#options.clock.now();
       const sick = [...this.#nodes.values()].some(({ connection }) => connection.state === 'lost');
       this.#plan(sick || !this.#slots ? SICK_MS : WELL_MS);
     });

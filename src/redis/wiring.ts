@@ -32,6 +32,9 @@ export interface Wiring {
   close(): Promise<void>;
 }
 
+/** How long sentinels are waited for at a time; then what keeps them is told, and they are asked again. */
+const SENTINEL_PATIENCE_MS = 1000;
+
 /** Sets the address of a client that is about to connect. */
 type Place = (client: RedisClient) => Promise<void>;
 type Discovered<K extends Discovery['kind']> = Extract<Discovery, { readonly kind: K }>;
@@ -91,7 +94,7 @@ function wireSentinel(options: WiringOptions, clients: ClientFactory, discovery:
     translate,
     connections: discovery.sentinels.map((address) => connectSentinel(options, discovery, address)),
     everyMs: options.heartbeat * 1000,
-    timeoutMs: options.connectTimeout * 1000,
+    timeoutMs: Math.min(options.connectTimeout * 1000, SENTINEL_PATIENCE_MS),
     clock: options.clock,
     onMove: (address) => {
       for (const { connection, at } of links.values()) {

@@ -42,7 +42,22 @@ class FakeClient extends EventEmitter {
   }
 }
 
-function open(): {
+interface Pending {
+  resolve(): void;
+  reject(error: Error): void;
+}
+
+/** A step of an attempt that the test settles. */
+function step(pending: Pending[]): () => Promise<void> {
+  return () =>
+    new Promise((resolve, reject) => {
+      pending.push({ resolve, reject });
+    });
+}
+
+function open(steps: { readonly prepare?: boolean; readonly confirm?: boolean } = {}): {
+  prepared: Pending[];
+  confirmed: Pending[];
   clock: VirtualClock;
   client: FakeClient;
   connection: Connection;
@@ -53,6 +68,7 @@ function open(): {
   const client = new FakeClient();
   const warnings = new RecordedWarnings();
   let opened = 0;
+  const [prepared, confirmed]: [Pending[], Pending[]] = [[], []];
   const connection = new Connection({
     name: 'commands',
     address: 'here:1',
@@ -60,13 +76,15 @@ function open(): {
       opened += 1;
       return client as unknown as RedisClient;
     },
+    prepare: steps.prepare ? step(prepared) : undefined,
+    confirm: steps.confirm ? step(confirmed) : undefined,
     timeoutMs: 5000,
     heartbeatMs: 2000,
     deadAfterMs: 6000,
     warnings,
     clock,
   });
-  return { clock, client, connection, warnings, opened: () => opened };
+  return { clock, client, connection, warnings, opened: () => opened, prepared, confirmed };
 }
 
 describe('a connection', () => {
@@ -236,6 +254,74 @@ describe('a connection', () => {
         message: 'No commands connection to Redis at here:1 (connect ECONNREFUSED); trying again until there is one.',
       },
     ]);
+    await connection.close();
+  });
+
+  it('prepares each attempt, and a preparation that fails is an attempt that failed', async () => {
+    const { clock, client, connection, prepared } = open({ prepare: true });
+    const ready = connection.whenReady(10_000);
+    expect(client.attempts).toBe(0);
+    prepared[0]?.reject(new Error('no master'));
+    await settle();
+    expect([connection.state, client.attempts]).toEqual(['lost', 0]);
+    expect(connection.outage().message).toBe('Redis at here:1 is out of reach (no master).');
+    await clock.advance(100);
+    prepared[1]?.resolve();
+    await settle();
+    expect(client.attempts).toBe(1);
+    client.succeed();
+    await ready;
+    await connection.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('that is closed while an attempt is prepared never connects', async () => {
+    const { clock, client, connection, prepared } = open({ prepare: true });
+    const ready = failure(connection.whenReady(10_000));
+    await connection.close();
+    prepared[0]?.resolve();
+    await settle();
+    expect([client.attempts, clock.timers]).toEqual([0, 0]);
+    await ready;
+  });
+
+  it('is ready only when its server is confirmed, and drops one that is not', async () => {
+    const { clock, client, connection, confirmed } = open({ confirm: true });
+    const ready = connection.whenReady(10_000);
+    client.succeed();
+    expect(connection.state).toBe('connecting');
+    confirmed[0]?.reject(new Error('it is a replica'));
+    await settle();
+    expect(connection.outage().message).toBe('Redis at here:1 is out of reach (it is a replica).');
+    await clock.advance(100);
+    client.succeed();
+    confirmed[1]?.resolve();
+    await ready;
+    expect(connection.state).toBe('ready');
+    await connection.close();
+  });
+
+  it('that is dropped before its socket is there closes that socket as soon as it is', async () => {
+    const { client, connection } = open();
+    const ready = failure(connection.whenReady(10_000));
+    connection.drop('the master has moved');
+    expect(connection.state).toBe('connecting');
+    client.succeed();
+    expect(connection.state).toBe('lost');
+    expect(connection.outage().message).toBe('Redis at here:1 is out of reach (the master has moved).');
+    await connection.close();
+    await ready;
+  });
+
+  it('tells of each outage once', async () => {
+    const { clock, client, connection } = open();
+    let lost = 0;
+    connection.onLost(() => (lost += 1));
+    void failure(connection.whenReady(10_000));
+    client.fail();
+    await clock.advance(100);
+    client.fail();
+    expect(lost).toBe(1);
     await connection.close();
   });
 });
