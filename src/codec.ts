@@ -22,7 +22,7 @@ export interface CodecParts {
 export interface EncodedPart {
   readonly member: string | Uint8Array;
   /** What every part of the task begins with, and no other; `null` where the serializer gives no such thing. */
-  readonly prefix: Uint8Array | null;
+  readonly prefix: string | Uint8Array | null;
 }
 
 /** The part of a chord, decoded. */

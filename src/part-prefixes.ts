@@ -12,7 +12,7 @@ export class PartPrefixes {
   }
 
   /** What all parts of a task begin with, and no other; `null` where a serializer of the user's own has no such thing. */
-  of(taskId: string): Uint8Array | null {
+  of(taskId: string): string | Uint8Array | null {
     this.#areTelling ??= this.#try();
     return this.#areTelling ? this.#shared(taskId) : null;
   }
@@ -23,17 +23,18 @@ export class PartPrefixes {
   }
 
   /** Two parts of a task have everything up to their states in common. */
-  #shared(taskId: string): Uint8Array {
+  #shared(taskId: string): string | Uint8Array {
     const [one, other] = [this.#encode(taskId, 'A'), this.#encode(taskId, 'BB')];
-    const end = one.findIndex((byte, place) => byte !== other[place]);
-    return end === -1 ? one : one.subarray(0, end);
+    let end = 0;
+    while (end < one.length && one[end] === other[end]) end += 1;
+    return one.slice(0, end);
   }
 
-  #encode(taskId: string, state: string): Uint8Array {
-    return Buffer.from(this.#serializer.encode([1, taskId, state, null]));
+  #encode(taskId: string, state: string): string | Uint8Array {
+    return this.#serializer.encode([1, taskId, state, null]);
   }
 }
 
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  return Buffer.compare(bytes.subarray(0, start.length), start) === 0;
+function startsWith(text: string | Uint8Array, start: string | Uint8Array): boolean {
+  return Buffer.compare(Buffer.from(text.slice(0, start.length)), Buffer.from(start)) === 0;
 }

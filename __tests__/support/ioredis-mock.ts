@@ -12,5 +12,12 @@ export class Redis extends RedisMock {
     this.on('message', (channel: string, text: string) => {
       this.emit('messageBuffer', Buffer.from(channel), Buffer.from(text));
     });
+    // The mock has the commands as methods alone.
+    const commands = this as unknown as Record<string, ((...args: unknown[]) => Promise<unknown>) | undefined>;
+    const callBuffer = (command: string, args: readonly unknown[]): Promise<unknown> => {
+      const method = commands[`${command.toLowerCase()}Buffer`];
+      return method ? method.apply(this, [...args]) : Promise.reject(new Error(`the mock has no ${command}`));
+    };
+    Object.assign(this, { callBuffer });
   }
 }

@@ -14,7 +14,7 @@ import {
 } from './chord-scripts.ts';
 import type { RedisClient } from './client.ts';
 import type { Caller } from './call.ts';
-import { callScript, type Script } from './scripts.ts';
+import { callScript, type Script, toArgument } from './scripts.ts';
 
 /** How chords are kept. */
 export interface RedisChordsOptions {
@@ -27,10 +27,10 @@ export interface RedisChordsOptions {
 
 /** The commands of chords, over one connection. Each call has the connection's deadline. */
 export class RedisChords implements ChordStore {
-  readonly #connection: Caller;
+  readonly #connection: Pick<Caller, 'run'>;
   readonly #atomic: boolean;
 
-  constructor(connection: Caller, { atomic }: RedisChordsOptions) {
+  constructor(connection: Pick<Caller, 'run'>, { atomic }: RedisChordsOptions) {
     this.#connection = connection;
     this.#atomic = atomic;
   }
@@ -42,8 +42,8 @@ export class RedisChords implements ChordStore {
   async record(part: ChordPart): Promise<Recorded> {
     const { keys, ordered, token, leaseMs } = part;
     const args = [
-      toBuffer(part.member),
-      toBuffer(part.prefix ?? ''),
+      toArgument(part.member),
+      toArgument(part.prefix ?? ''),
       ordered ? scoreText(part.score) : '',
       ttlText(part.ttl),
     ];
@@ -149,10 +149,6 @@ export class RedisChords implements ChordStore {
 
 function all({ parts, added, size, lock }: ChordKeys): readonly string[] {
   return [parts, added, size, lock];
-}
-
-function toBuffer(bytes: string | Uint8Array): Buffer {
-  return typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function scoreText(score: number): string {

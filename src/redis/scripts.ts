@@ -128,3 +128,15 @@ export async function callScript(
   if (!commands[name]) client.defineCommand(name, { lua: script.lua, numberOfKeys: keys.length });
   return commands[name]?.(...keys, ...args);
 }
+
+/** The longest payload, in units of UTF-16, that is sent as text. */
+const MAX_TEXT = 64 * 1024;
+
+/**
+ * What ioredis is given. It joins a command of texts in one piece, which is cheap as long as they are short; a string of
+ * 512 MiB would be too long once the command is put around it.
+ */
+export function toArgument(payload: string | Uint8Array): string | Buffer {
+  if (typeof payload !== 'string') return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  return payload.length <= MAX_TEXT ? payload : Buffer.from(payload);
+}

@@ -12,6 +12,7 @@ import {
   UNKNOWN,
   probedWrite,
   runScript,
+  toArgument,
 } from './scripts.ts';
 import type { Script } from './scripts.ts';
 import { TickBatch } from './tick-batch.ts';
@@ -234,16 +235,4 @@ function* chunksOf(writes: readonly PendingWrite[], most: number): Generator<rea
     bytes += value.length;
   }
   yield writes.slice(from);
-}
-
-/** The longest payload, in units of UTF-16, that is sent as text. */
-const MAX_TEXT = 64 * 1024;
-
-/**
- * What ioredis is given. It joins a command of texts in one piece, which is cheap as long as they are short; a string of
- * 512 MiB would be too long once the command is put around it.
- */
-function toArgument(payload: string | Uint8Array): string | Buffer {
-  if (typeof payload !== 'string') return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  return payload.length <= MAX_TEXT ? payload : Buffer.from(payload);
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { asking } from '../../../src/redis/asking.ts';
 import type { RedisClient } from '../../../src/redis/client.ts';
-import { runScript } from '../../../src/redis/scripts.ts';
+import { callScript } from '../../../src/redis/scripts.ts';
 
 /** Records its commands, as ioredis would send them. */
 class FakeClient {
@@ -34,8 +34,8 @@ describe('a client that asks', () => {
   it('sends scripts whole, whether or not the client knows them', async () => {
     const client = new FakeClient();
     const script = { name: 'aScript', lua: 'return 1' };
-    await runScript(client as unknown as RedisClient, script, 'k', ['v']);
-    await expect(runScript(asking(client as unknown as RedisClient), script, 'k', ['v'])).resolves.toBe(1);
+    await callScript(client as unknown as RedisClient, script, ['k'], ['v']);
+    await expect(callScript(asking(client as unknown as RedisClient), script, ['k'], ['v'])).resolves.toBe(1);
     expect(client.sent).toEqual(['EVALSHA', 'ASKING', 'EVAL return 1 1 k v']);
   });
 });
