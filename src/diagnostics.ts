@@ -18,6 +18,13 @@ export interface DiagnosticEvents {
   'celery-redis-backend:rejected': { readonly taskId: string; readonly error: Error };
   /** A store is tried again. */
   'celery-redis-backend:store-retry': { readonly taskId: string; readonly attempt: number; readonly error: Error };
+  /** A failure that the callers of an adapter do not look for: it did not reject there. */
+  'celery-redis-backend:swallowed': {
+    readonly adapter: string;
+    readonly operation: string;
+    readonly taskId: string | undefined;
+    readonly error: Error;
+  };
   /** A chord is complete: its body was sent, it failed because a part did, or its body could not be sent. */
   'celery-redis-backend:chord': {
     readonly groupId: string;
@@ -58,7 +65,8 @@ export type WarningCode =
   | 'CELERY_UNANNOUNCED'
   | 'CELERY_CONNECTION'
   | 'CELERY_ERRBACKS_UNSENT'
-  | 'CELERY_CHORD_LEFT';
+  | 'CELERY_CHORD_LEFT'
+  | 'CELERY_SWALLOWED';
 
 /** Publishes one event. A subscriber that throws does so in its own turn: Node reports it, and the publisher goes on. */
 export function publish<N extends keyof DiagnosticEvents>(name: N, message: DiagnosticEvents[N]): void {

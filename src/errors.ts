@@ -10,6 +10,7 @@
  * │   ├── EncodeError          a value that the serializer cannot write
  * │   ├── DecodeError          a payload that the serializer cannot read
  * │   └── ContentDisallowed    a serializer that is not in the accept list
+ * ├── SendError                a task message that the broker did not take
  * ├── BackendError
  * │   ├── BackendGetMetaError  a read that Redis did not answer
  * │   ├── BackendStoreError    a store that did not succeed
@@ -34,6 +35,7 @@ export type ErrorCode =
   | 'CELERY_ENCODE'
   | 'CELERY_DECODE'
   | 'CELERY_CONTENT_DISALLOWED'
+  | 'CELERY_SEND'
   | 'CELERY_BACKEND'
   | 'CELERY_BACKEND_UNAVAILABLE'
   | 'CELERY_BACKEND_REFUSED'
@@ -116,6 +118,18 @@ export class DecodeError extends SerializationError {
 export class ContentDisallowed extends SerializationError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, 'CELERY_CONTENT_DISALLOWED', options);
+  }
+}
+
+/** A broker did not take a task message, so that the task will not run. Says why, without what the message held. */
+export class SendError extends CeleryError {
+  readonly taskId: string;
+
+  constructor(taskId: string, reason: unknown) {
+    // The errors of a broker's client may hold the message and the password: their text alone is passed on.
+    const why = reason instanceof Error ? reason.message : String(reason);
+    super(`The broker did not take the message of task ${taskId}: ${why}`, 'CELERY_SEND');
+    this.taskId = taskId;
   }
 }
 
@@ -265,6 +279,7 @@ const NAMED = {
   EncodeError,
   DecodeError,
   ContentDisallowed,
+  SendError,
   BackendError,
   BackendGetMetaError,
   BackendStoreError,

@@ -33,6 +33,7 @@ export {
   InvalidArgumentError,
   RemoteError,
   SecurityError,
+  SendError,
   SerializationError,
   TaskError,
   TaskRevokedError,

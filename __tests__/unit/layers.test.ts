@@ -46,6 +46,8 @@ const LAYERS: readonly (readonly string[])[] = [
   ['result-set.ts'],
   ['result.ts'],
   ['redis/backend.ts'],
+  ['canvas/'],
+  ['adapters/'],
   ['index.ts'],
 ];
 

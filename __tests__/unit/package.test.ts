@@ -1,7 +1,7 @@
 /** The package as its users get it: what `npm run build` left in dist, by its name. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -12,7 +12,7 @@ beforeAll(() => {
   if (!existsSync('dist/esm/index.js')) throw new Error('dist is missing: run npm run build first');
   folder = mkdtempSync(join(tmpdir(), 'celery-redis-package-'));
   mkdirSync(join(folder, 'node_modules'));
-  for (const name of ['typescript', 'jest', '@types']) {
+  for (const name of ['typescript', 'jest', '@types', 'celery-node', 'celery-ts', 'ioredis']) {
     symlinkSync(join(REPO, 'node_modules', name), join(folder, 'node_modules', name));
   }
   symlinkSync(REPO, join(folder, 'node_modules', 'celery-redis-backend'));
@@ -47,11 +47,16 @@ describe('the built package', () => {
     expect(run('cjs.cjs', text)).toBe(serializer === 'superjson' ? 'true bigint' : 'true number');
   });
 
-  it('has the same names behind both doors', () => {
+  it.each([
+    ['celery-redis-backend', 'RedisBackend'],
+    ['celery-redis-backend/canvas', 'Canvas,chain,chord,encodeBody,group,redisEnvelope,signature'],
+    ['celery-redis-backend/celery-node', 'attachClient,attachWorker'],
+    ['celery-redis-backend/celery-ts', 'CeleryTsBackend,createCeleryTsBackend'],
+  ])('has the same names behind both doors of %s', (door, some) => {
     const names = `console.log(Object.keys(m).filter((k) => k !== 'default').sort().join())`;
-    const esm = run('names.mjs', `import * as m from 'celery-redis-backend';${names}`);
-    expect(esm).toContain('RedisBackend');
-    expect(run('names.cjs', `const m = require('celery-redis-backend');${names}`)).toBe(esm);
+    const esm = run('names.mjs', `import * as m from '${door}';${names}`);
+    expect(esm).toContain(some);
+    expect(run('names.cjs', `const m = require('${door}');${names}`)).toBe(esm);
   });
 
   it.each([
@@ -65,6 +70,10 @@ describe('the built package', () => {
       writeFileSync(
         join(folder, 'use.ts'),
         `import { RedisBackend, type TaskMeta } from 'celery-redis-backend';
+       import { Canvas, signature } from 'celery-redis-backend/canvas';
+       import { attachClient, attachWorker } from 'celery-redis-backend/celery-node';
+       import { createCeleryTsBackend } from 'celery-redis-backend/celery-ts';
+       export const doors = [Canvas, signature, attachClient, attachWorker, createCeleryTsBackend];
        export async function total(id: string): Promise<number> {
          const backend = new RedisBackend({}, { url: 'memory://' });
          const meta: TaskMeta = await backend.getTaskMeta(id);
@@ -80,6 +89,43 @@ describe('the built package', () => {
     },
     240_000,
   );
+
+  it('fits the types of celery-node and celery-ts, and so do the examples of the docs', () => {
+    writeFileSync(
+      join(folder, 'peers.ts'),
+      `import { RedisBackend } from 'celery-redis-backend';
+       import { attachClient, attachWorker } from 'celery-redis-backend/celery-node';
+       import { createCeleryTsBackend } from 'celery-redis-backend/celery-ts';
+       import { createClient, createWorker } from 'celery-node';
+       import { Client } from 'celery-ts';
+       const backend = new RedisBackend({}, { url: 'memory://' });
+       export const client: ReturnType<typeof createClient> = attachClient(createClient(), backend, { own: true });
+       export const worker: ReturnType<typeof createWorker> = attachWorker(createWorker(), backend);
+       export const other = new Client({ backend: createCeleryTsBackend(backend), brokers: [], id: 'a' });`,
+    );
+    const docs = ['canvas', 'celery-node', 'celery-ts'].map((name) => {
+      const text = readFileSync(join(REPO, `docs/${name}.md`), 'utf8');
+      const blocks = [...text.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1] ?? '');
+      expect(blocks).not.toEqual([]);
+      writeFileSync(join(folder, `${name}.mts`), blocks.join('\n'));
+      return `${name}.mts`;
+    });
+    // Their own declarations do not all compile.
+    const options = [
+      ...docs,
+      '--esModuleInterop',
+      '--module',
+      'nodenext',
+      '--strict',
+      '--noEmit',
+      '--skipLibCheck',
+      '--types',
+      'node',
+      'peers.ts',
+    ];
+    const tsc = join(folder, 'node_modules/typescript/bin/tsc');
+    expect(() => execFileSync(process.execPath, [tsc, ...options], { cwd: folder, stdio: 'pipe' })).not.toThrow();
+  }, 240_000);
 
   it("is no trouble in a consumer's CommonJS jest that stays with json; superjson says what it needs there", () => {
     writeFileSync(
