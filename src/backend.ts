@@ -38,6 +38,8 @@ export abstract class BaseBackend implements AsyncDisposable {
   /** The serializer's name. */
   readonly serializer: string;
   readonly maxCachedResults: number;
+  /** Whether those who run tasks store STARTED. */
+  readonly trackStarted: boolean;
   readonly #options: ResolvedOptions;
   readonly #parts: Parts;
   #closing: Promise<void> | undefined;
@@ -50,6 +52,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     this.#app = app;
     this.serializer = this.#parts.serializer;
     this.maxCachedResults = options.maxCachedResults;
+    this.trackStarted = options.trackStarted;
     this.#options = options;
   }
 

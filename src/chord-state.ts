@@ -14,29 +14,32 @@ export interface ChordView {
 }
 
 /** What to do about a part that was recorded. `'claimed'` and `'reclaimed'`: if the lock can be had. */
-export function judge({ count, added, size, lock }: ChordView, raised: boolean, token: string): Recorded {
-  if (size === null) return { state: 'counting', size: 0 };
-  const more = added === null ? 0 : parseCount(added);
-  if (more === undefined) return { state: 'malformed', size: 0 };
-  const total = size === '' ? count - more : parseCount(size);
-  if (total === undefined) return { state: 'malformed', size: 0 };
-  if (size !== '' && count !== total + more) return { state: 'counting', size: 0 };
-  if (lock === token) return { state: 'claimed', size: total };
-  if (lock === OPEN) return { state: 'reclaimed', size: total };
-  return { state: raised && lock === null && size !== '' ? 'claimed' : 'complete', size: total };
+export function judge(view: ChordView, raised: boolean, token: string): Recorded {
+  const { count, size, lock } = view;
+  if (!size) return { state: 'counting' };
+  const total = totalOf(view);
+  if (total === undefined) return { state: 'malformed' };
+  if (count !== total) return { state: 'counting' };
+  if (lock === token) return { state: 'claimed' };
+  if (lock === OPEN) return { state: 'reclaimed' };
+  return { state: raised && lock === null ? 'claimed' : 'complete' };
 }
 
 /** How a chord stands for one who would take it over. */
-export function judgeTakeOver({ count, added, size, lock }: ChordView, token: string): TakeOver {
-  if (size === null) return { state: 'gone', size: 0 };
-  if (lock !== null && lock !== token && lock !== OPEN) return { state: 'busy', size: 0 };
-  const more = parseCount(added ?? '0');
-  const total = size === '' && more !== undefined ? count - more : parseCount(size);
-  const isComplete = total !== undefined && more !== undefined && count === total + more;
-  return isComplete ? { state: 'free', size: total } : { state: 'counting', size: 0 };
+export function judgeTakeOver(view: ChordView, token: string): TakeOver {
+  const { count, size, lock } = view;
+  if (!size) return { state: 'gone' };
+  if (lock !== null && lock !== token && lock !== OPEN) return { state: 'busy' };
+  return { state: count === totalOf(view) ? 'free' : 'counting' };
+}
+
+/** How many parts make it complete; undefined when that is no number. */
+function totalOf({ size, added }: ChordView): number | undefined {
+  const [first, more] = [parseCount(size ?? ''), parseCount(added ?? '0')];
+  return first === undefined || more === undefined ? undefined : first + more;
 }
 
 /** A number as Python's `int()` reads it. */
-export function parseCount(text: string): number | undefined {
+function parseCount(text: string): number | undefined {
   return /^\s*[+-]?\d+\s*$/.test(text) ? Number(text) : undefined;
 }

@@ -146,8 +146,8 @@ export class Chords {
           `part of it; got ${show(app.applySignature)}. The part was not recorded.`,
       );
     }
-    const { state, size } = await this.#retried(prepared, () => chords.record(part));
-    if (state === 'claimed' || state === 'reclaimed') return this.#complete(prepared, size, state === 'claimed');
+    const { state } = await this.#retried(prepared, () => chords.record(part));
+    if (state === 'claimed' || state === 'reclaimed') return this.#complete(prepared, state === 'claimed');
     if (state === 'complete') return this.#follow(prepared);
     if (state === 'malformed' && !(await this.#parts.bodies.isSettled(body))) {
       return this.#fail(prepared, { text: "Join error: ValueError('the size of the chord is no number')" });
@@ -170,15 +170,15 @@ export class Chords {
       if (await bodies.isSettled(prepared.body)) break;
       if (!(await this.#pauses.wait(leaseMs / LOOKS))) throw new BackendClosedError();
       const take = look >= LOOKS;
-      const { state, size } = await this.#retried(prepared, () => chords.takeOver(prepared.part, take));
-      if (state === 'claimed') return this.#complete(prepared, size, false);
+      const { state } = await this.#retried(prepared, () => chords.takeOver(prepared.part, take));
+      if (state === 'claimed') return this.#complete(prepared, false);
       if (state !== 'busy' && state !== 'free') break;
     }
     return 'elsewhere';
   }
 
   /** @param isFirst - whether nobody has tried before */
-  async #complete(prepared: PreparedPart, size: number, isFirst: boolean): Promise<ChordOutcome> {
+  async #complete(prepared: PreparedPart, isFirst: boolean): Promise<ChordOutcome> {
     const { chords, bodies, results, clock, ttl } = this.#parts;
     const { groupId, body, part } = prepared;
     const lease = new Lease(chords, part, clock);
@@ -189,10 +189,10 @@ export class Chords {
       if (!(await lease.held())) return 'elsewhere';
       if (!('failure' in header)) return await this.#send(prepared, header.values);
       const outcome = await this.#fail(prepared, header.failure);
-      await this.#retried(prepared, () => chords.release(part, size, false, ttl));
+      await this.#retried(prepared, () => chords.release(part, false, ttl));
       return outcome;
     } catch (error) {
-      await this.#reopen(prepared, size);
+      await this.#reopen(prepared);
       throw error;
     } finally {
       await lease.stop();
@@ -237,10 +237,10 @@ export class Chords {
     return 'failed';
   }
 
-  async #reopen({ part }: PreparedPart, size: number): Promise<void> {
+  async #reopen({ part }: PreparedPart): Promise<void> {
     const { chords, ttl } = this.#parts;
     try {
-      await chords.release(part, size, true, ttl);
+      await chords.release(part, true, ttl);
     } catch {
       // Without a sign of life the claim lapses by itself.
     }

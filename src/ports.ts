@@ -52,9 +52,9 @@ export type KeyStore = Pick<ResultStore, 'read' | 'readMany' | 'remove'>;
 export interface ChordKeys {
   /** `<group>.j`: the parts that were returned; a sorted set, or a list. */
   readonly parts: string;
-  /** `<group>.t`: how many tasks joined the header while it ran. */
+  /** `<group>.t`: how many tasks joined the header while it ran; out of reach while the body is being sent. */
   readonly added: string;
-  /** `<group>.s`: how many tasks the header had; empty while the body is being sent. */
+  /** `<group>.s`: how many tasks the header had. */
   readonly size: string;
   /** `<group>.c`: who sends the body; gone when nobody has given a sign of life for a lease. */
   readonly lock: string;
@@ -89,8 +89,6 @@ export interface ChordPart extends ChordClaim {
  */
 export interface Recorded {
   readonly state: 'counting' | 'claimed' | 'reclaimed' | 'complete' | 'malformed';
-  /** The size as it was stored, of a claimed chord. */
-  readonly size: number;
 }
 
 /**
@@ -99,15 +97,13 @@ export interface Recorded {
  */
 export interface TakeOver {
   readonly state: 'gone' | 'counting' | 'busy' | 'free' | 'claimed';
-  /** The size as it was stored, of a claimed chord. */
-  readonly size: number;
 }
 
 /** Counts the parts of chords. Rejects as {@link ResultStore} does. */
 export interface ChordStore {
   /**
-   * Adds a part in the place of a former one of its task, and claims the chord if that made it complete: then the size
-   * is empty, so that no worker of Celery acts on it. The same call again finds its own claim.
+   * Adds a part in the place of a former one of its task, and claims the chord if that made it complete: then, for as
+   * long as the claim is kept alive, no worker of Celery finds it complete. The same call again finds its own claim.
    */
   record(part: ChordPart): Promise<Recorded>;
   /** Looks at a chord, and with `take` claims it if it is complete and nobody else has it. */
@@ -117,11 +113,11 @@ export interface ChordStore {
   /** The parts, by their places; those of one place by their bytes. */
   members(keys: ChordKeys, ordered: boolean): Promise<Uint8Array[]>;
   /**
-   * Gives a claim up: puts the size back. With `open` whoever returns a part next claims the chord again.
+   * Gives a claim up. With `open` whoever returns a part next claims the chord again.
    *
-   * @param ttl - seconds that it stays open
+   * @param ttl - seconds that its keys live, and that it stays open
    */
-  release(claim: ChordClaim, size: number, open: boolean, ttl: number | null): Promise<void>;
+  release(claim: ChordClaim, open: boolean, ttl: number | null): Promise<void>;
   /** Deletes the keys. */
   finish(keys: ChordKeys): Promise<void>;
   /** Counts one more task. Returns how many joined. To be called once: a second call counts another one. */

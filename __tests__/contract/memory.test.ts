@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { systemClock } from '../../src/clock.ts';
 import { closeSpace, openSpace } from '../../src/memory/space.ts';
 import type { RawStore } from '../support/contract/context.ts';
 import { describeBackend } from '../support/contract/index.ts';
 
-/** Gives what a function returns as a promise, as a store elsewhere would. */
+/** Gives what a function returns in a later turn, as a store elsewhere would. */
 function later<A extends unknown[], T>(answer: (...args: A) => T): (...args: A) => Promise<T> {
-  return (...args) => Promise.resolve(answer(...args));
+  return async (...args) => {
+    await setImmediate();
+    return answer(...args);
+  };
 }
 
 function open(): Promise<RawStore> {

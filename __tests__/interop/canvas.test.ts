@@ -51,6 +51,8 @@ const total = signature('celery_tasks.total');
 
 const PRELUDE = `
 from celery import chain, chord, group, signature
+# Nested chords hold several producers at once: with the ten of the default, threads of one process wait for one another.
+app = make_app(broker_pool_limit=200)
 add = lambda *args: signature('celery_tasks.add', args=args, app=app)
 total = signature('celery_tasks.total', app=app)
 fail = signature('celery_tasks.fail', args=['value'], app=app)
@@ -133,9 +135,9 @@ describe(`over a worker of ${version} and one of celery-node`, () => {
         const [theirs, tuple] = await border.python.runAside<[unknown, unknown]>(
           `${PRELUDE}
 result = (${python}).apply_async()
-return [result.get(timeout=10), result.as_tuple()]`,
+return [result.get(timeout=50), result.as_tuple()]`,
         );
-        const ours = await resultFromTuple(tuple, backend).get({ timeout: 10 });
+        const ours = await resultFromTuple(tuple, backend).get({ timeout: 50 });
         expect([theirs, ours]).toEqual([value, value]);
       });
       await Promise.all(runs);
@@ -147,8 +149,8 @@ return [result.get(timeout=10), result.as_tuple()]`,
     async (_, { typescript, value }) => {
       const runs = times.map(async () => {
         const tuple = await canvas.apply(typescript);
-        const ours = resultFromTuple(tuple, backend).get({ timeout: 10 });
-        const theirs = border.python.runAside('return result_from_tuple(t, app=app).get(timeout=10)', { t: tuple });
+        const ours = resultFromTuple(tuple, backend).get({ timeout: 50 });
+        const theirs = border.python.runAside('return result_from_tuple(t, app=app).get(timeout=50)', { t: tuple });
         expect([await theirs, await ours]).toEqual([value, value]);
       });
       await Promise.all(runs);
@@ -161,12 +163,12 @@ return [result.get(timeout=10), result.as_tuple()]`,
         `${PRELUDE}
 result = chord([add(1, 1), fail, add(2, 2)], total).apply_async()
 try:
-  result.get(timeout=10, follow_parents=False)
+  result.get(timeout=50, follow_parents=False)
 except Exception as error:
   return [type(error).__name__ + ': ' + str(error), result.as_tuple()]`,
       );
       expect(text).toMatch(/^ChordError: Dependency [\da-f-]+ raised (ValueError|TypeError)\('boom'/);
-      const error = await failure(resultFromTuple(tuple, backend).get({ timeout: 10, followParents: false }));
+      const error = await failure(resultFromTuple(tuple, backend).get({ timeout: 50, followParents: false }));
       expect(error).toMatchObject({ code: 'CELERY_CHORD', message: text.slice('ChordError: '.length) });
     });
     await Promise.all(runs);
@@ -176,7 +178,7 @@ except Exception as error:
     const runs = times.map(async () => {
       const fail = signature('celery_tasks.fail', ['value'], { immutable: true });
       const tuple = await canvas.apply(chain([add(1, 1), fail, add(2), add(3)]));
-      const error = await failure(resultFromTuple(tuple, backend).get({ timeout: 10, followParents: false }));
+      const error = await failure(resultFromTuple(tuple, backend).get({ timeout: 50, followParents: false }));
       expect(error).toMatchObject({ code: 'CELERY_TASK_FAILED', excArgs: expect.arrayContaining(['boom']) });
     });
     await Promise.all(runs);
@@ -189,7 +191,7 @@ except Exception as error:
       const errback = signature('celery_tasks.note');
       const options = { task_id: id, link_error: [errback, errback] };
       await canvas.apply(signature('celery_tasks.fail', ['value'], { options }));
-      const error = await failure(backend.waitFor(id, { timeout: 10 }));
+      const error = await failure(backend.waitFor(id, { timeout: 50 }));
       expect(error).toMatchObject({ code: 'CELERY_TASK_FAILED' });
       await border.until(async () => Number(await border.server.cli('LLEN', `note-${id}`)) >= 2);
       notes.push(`note-${id}`);
@@ -203,10 +205,10 @@ except Exception as error:
       const first = taskId();
       const options = { task_id: first, link: [add(7), add(8)] };
       const tuple = await canvas.apply(chain([signature('celery_tasks.add', [1, 1], { options }), add(5)]));
-      await resultFromTuple(tuple, backend).get({ timeout: 10 });
+      await resultFromTuple(tuple, backend).get({ timeout: 50 });
       const children = await backend.getChildren(first);
       const values = [];
-      for (const child of children ?? []) values.push(await resultFromTuple(child, backend).get({ timeout: 10 }));
+      for (const child of children ?? []) values.push(await resultFromTuple(child, backend).get({ timeout: 50 }));
       expect(values).toEqual([[9, 10], 7]);
     });
     await Promise.all(runs);

@@ -132,7 +132,7 @@ return [nan.get(timeout=30)[0], str(nan.get()[1]), AsyncResult(id, app=app).get(
     await backend.waitFor(known, { timeout: 30 });
     const stored = (id: string): unknown[] =>
       monitor.commands
-        .filter(({ name, args }) => name === 'EVALSHA' && args.includes(keyOf(id)))
+        .filter(({ name, args }) => /^EVAL(SHA)?$/.test(name) && args.includes(keyOf(id)))
         .map(({ args }) => /"status": "(\w+)"/.exec(args.join(' '))?.[1]);
     expect(stored(known)).toEqual(['STARTED', 'SUCCESS']);
     expect(stored(ignored)).toEqual([]);

@@ -5,6 +5,7 @@ import { type BackendOptions, RedisBackend, type Signature, type TaskRequest } f
 import { RedisChords } from '../../src/redis/chords.ts';
 import type { RedisClient } from '../../src/redis/client.ts';
 import { ChordBackend } from '../support/chord-backend.ts';
+import { deferred } from '../support/contract/context.ts';
 import { Monitor } from '../support/monitor.ts';
 import { RedisServer } from '../support/redis.ts';
 
@@ -37,10 +38,14 @@ const app = {
   },
 };
 
+function connectionTo(client: RedisClient) {
+  return { run: <T>({ send }: { send: (client: RedisClient) => Promise<T> }): Promise<T> => send(client) };
+}
+
 /** A worker of ours. */
 function worker(atomic: boolean, options: BackendOptions = {}): ChordBackend {
   const client = new Redis(server.url);
-  const connection = { run: <T>({ send }: { send: (client: RedisClient) => Promise<T> }): Promise<T> => send(client) };
+  const connection = connectionTo(client);
   const made = new ChordBackend(
     app,
     { url: server.url, chordLease: 0.3, ...options },
@@ -75,6 +80,20 @@ async function celery(client: Redis, place: number): Promise<void> {
   const members = await client.multi().zrange(j, 0, -1).exec();
   sent.push([(members?.[0]?.[1] as string[]).map((text) => (JSON.parse(text) as unknown[])[3])]);
   await client.multi().del(j).del(t).del(s).exec();
+}
+
+/** Leaves a complete chord, of one task and of those that joined it, claimed by somebody of whom nothing is heard again. */
+async function vanish(atomic: boolean, joined: number): Promise<void> {
+  const keys = { parts: `${KEY}.j`, added: `${KEY}.t`, size: `${KEY}.s`, lock: `${KEY}.c` };
+  const chords = new RedisChords(connectionTo(server.admin()), { atomic });
+  await server.cli('SET', keys.size, '1');
+  if (joined > 0) await server.cli('SET', keys.added, String(joined));
+  const claim = { keys, ordered: true, token: 'vanished', leaseMs: 300, prefix: null, ttl: 86_400 };
+  for (let place = joined; place >= 0; place -= 1) {
+    const member = `[1, "task-${place}", "SUCCESS", ${place}]`;
+    const { state } = await chords.record({ ...claim, member, score: place });
+    expect(state).toBe(place === 0 ? 'claimed' : 'counting');
+  }
 }
 
 async function keys(): Promise<string[]> {
@@ -113,20 +132,17 @@ describe.each([true, false])('chords on one server, by one script: %p', (atomic)
     }
   }, 120_000);
 
-  it('are taken over by one of many, whether they were claimed or not', async () => {
-    for (const size of ['2', '']) {
-      await server.cli('FLUSHALL');
-      sent = [];
+  it.each([0, 3])(
+    'that %p tasks joined, and whose claimant vanished, are taken over by one of many',
+    async (joined) => {
       const workers = Array.from({ length: 6 }, () => worker(atomic));
-      await workers[0]?.onChordPartReturn(part(0), 'SUCCESS', 0);
-      await workers[0]?.onChordPartReturn(part(1), 'SUCCESS', 1);
-      await server.cli('SET', `${KEY}.s`, size);
-      const outcomes = await Promise.all(workers.map((each) => each.onChordPartReturn(part(1), 'SUCCESS', 1)));
+      await vanish(atomic, joined);
+      const outcomes = await Promise.all(workers.map((each) => each.onChordPartReturn(part(0), 'SUCCESS', 0)));
       expect(outcomes.filter((outcome) => outcome === 'sent').length).toBe(1);
-      expect(sent).toEqual([[[0, 1]]]);
+      expect(sent).toEqual([[Array.from({ length: 1 + joined }, (_, place) => place)]]);
       expect(await keys()).toEqual([]);
-    }
-  });
+    },
+  );
 
   it('are sent anew after a dispatch that failed, and left to expire after a part that failed', async () => {
     const one = worker(atomic);
@@ -157,6 +173,37 @@ describe.each([true, false])('chords on one server, by one script: %p', (atomic)
     });
     expect(await unordered.getStatus('task-1')).toBe('SUCCESS');
   });
+});
+
+describe('a worker of Celery that returns a part again', () => {
+  it.each([0, 3])('does nothing while a body is being sent, whose chord %p tasks joined', async (joined) => {
+    const ours = worker(true);
+    const [sending, over] = [deferred<undefined>(), deferred<undefined>()];
+    onSend = () => {
+      sending.resolve(undefined);
+      return over.promise;
+    };
+    await ours.setChordSize('g', 1);
+    for (let place = 1; place <= joined; place += 1) await ours.addToChord('g');
+    for (let place = 1; place <= joined; place += 1) await ours.onChordPartReturn(part(place), 'SUCCESS', place);
+    const last = ours.onChordPartReturn(part(0), 'SUCCESS', 0);
+    await sending.promise;
+    for (let place = 0; place <= joined; place += 1) await celery(server.admin(), place);
+    over.resolve(undefined);
+    expect(await last).toBe('sent');
+    expect(sent).toEqual([[Array.from({ length: 1 + joined }, (_, place) => place)]]);
+    expect(await keys()).toEqual([]);
+  });
+
+  it.each([0, 3])(
+    'sends the body once the lease is over of a claimant that vanished, with %p that joined',
+    async (joined) => {
+      await vanish(true, joined);
+      while ((await server.cli('EXISTS', `${KEY}.c`)) !== 0);
+      await celery(server.admin(), 0);
+      expect(sent).toEqual([[Array.from({ length: 1 + joined }, (_, place) => place)]]);
+    },
+  );
 });
 
 it('a part is one command; in steps each command has one key', async () => {

@@ -39,7 +39,7 @@ export function withMethods(chords: ChordStore, methods: Partial<ChordStore>): C
     takeOver: (claim, take) => chords.takeOver(claim, take),
     renew: (claim) => chords.renew(claim),
     members: (keys, ordered) => chords.members(keys, ordered),
-    release: (claim, size, open, ttl) => chords.release(claim, size, open, ttl),
+    release: (claim, open, ttl) => chords.release(claim, open, ttl),
     finish: (keys) => chords.finish(keys),
     grow: (keys) => chords.grow(keys),
     ...methods,

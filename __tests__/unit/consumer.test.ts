@@ -78,6 +78,16 @@ async function message(payload: Uint8Array, channel = key): Promise<void> {
   await settle();
 }
 
+/** Milliseconds that {@link ponder} takes, and what it was shown. */
+const PONDERING = 100;
+let pondered: unknown[] = [];
+
+/** An observer that takes its time. */
+function ponder(meta: TaskMeta): Promise<void> {
+  if (meta.status !== 'STARTED') pondered.push(meta.result);
+  return new Promise((resolve) => clock.after(PONDERING, resolve));
+}
+
 /** Brings the channel of t1 to `live`. */
 async function goLive(): Promise<void> {
   await confirm();
@@ -85,6 +95,7 @@ async function goLive(): Promise<void> {
 }
 
 beforeEach(() => {
+  pondered = [];
   driver = new ScriptedDriver();
   clock = new VirtualClock();
   cache = new ResultCache({ maxEntries: 100, maxBytes: 1e6, expires: null }, clock);
@@ -182,6 +193,22 @@ describe('the machine of a channel', () => {
     await confirm();
     await readReply(bytes('SUCCESS', 'late'));
     expect(valueOf(watched)).toBe('late');
+  });
+
+  it('subscribing -> subscribing: a channel that is refused by a reply that passes is tried again', async () => {
+    const [watched] = [wait(), wait({}, 't2')];
+    await settle();
+    const busy = new BackendError('BUSY', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' });
+    last(driver.subscribes).answer([busy, null]);
+    await settle();
+    expect(driver.log).toEqual([`SUBSCRIBE ${key} ${keys.task('t2')}`, `GET ${keys.task('t2')}`]);
+    await readReply(null);
+    await clock.advance(10_000);
+    await confirm();
+    expect(driver.log.slice(2)).toEqual([`SUBSCRIBE ${key}`, `GET ${key}`]);
+    await readReply(null);
+    await message(bytes('SUCCESS', 'heard'));
+    expect(valueOf(watched)).toBe('heard');
   });
 
   it('reading -> unsubscribing: a ready reply settles all waiters and unsubscribes', async () => {
@@ -487,6 +514,46 @@ describe('a wait', () => {
     expect(valueOf(rejecting)).toEqual(new Error('async observer'));
     expect(valueOf(thenable)).toEqual(new Error('thenable observer'));
     expect(valueOf(other)).toBe('still waiting');
+  });
+
+  it('shows what is ready once to an observer that takes its time, whatever else brings it', async () => {
+    const watched = wait({ onMessage: ponder });
+    await confirm();
+    await message(bytes('FAILURE', 'once'));
+    await readReply(bytes('FAILURE', 'once'));
+    await message(bytes('STARTED'));
+    await message(bytes('FAILURE', 'again'));
+    expect(pondered).toEqual(['once']);
+    await clock.advance(PONDERING);
+    expect(valueOf(watched)).toBe('once');
+  });
+
+  it('ends with what is ready when it joins while an observer takes its time over that', async () => {
+    wait({ onMessage: ponder });
+    await goLive();
+    await message(bytes('FAILURE', 'known'));
+    const joined = wait();
+    await settle();
+    expect([valueOf(joined), joined.seen]).toEqual(['known', ['FAILURE:known']]);
+    await clock.advance(PONDERING);
+  });
+
+  it('ends at its deadline with what is ready by then, whatever its observer still does', async () => {
+    const [looked, told] = [
+      wait({ onMessage: ponder, timeoutMs: 1000 }),
+      wait({ onMessage: ponder, timeoutMs: 2000 }, 't2'),
+    ];
+    await confirm();
+    await readReply(null, null);
+    await clock.advance(1000);
+    await readReply(bytes('SUCCESS', 'found'));
+    expect(valueOf(looked)).toBe('found');
+    await clock.advance(999);
+    await message(bytes('SUCCESS', 'told', 't2'), keys.task('t2'));
+    driver.usable = false;
+    await clock.advance(1);
+    expect(valueOf(told)).toBe('told');
+    await clock.advance(PONDERING);
   });
 
   it('ends with BackendClosedError when the consumer closes, and so does every later one', async () => {

@@ -58,7 +58,7 @@ describe('the request of a message', () => {
     ['properties', { ...message, properties: 5 }],
     ['properties.delivery_info.routing_key', { ...message, properties: { delivery_info: { routing_key: 5 } } }],
   ])('is refused for a wrong %s', (where, wrong) => {
-    const make = (): unknown => requestFromMessage(wrong as TaskMessage);
+    const make = (): unknown => requestFromMessage(wrong);
     expect(make).toThrow(DecodeError);
     expect(make).toThrow(`The ${where} of a task's message: expected`);
   });

@@ -19,6 +19,12 @@ export interface CanvasBackend {
   applyChord(header: GroupTuple): Promise<unknown>;
 }
 
+/** What a backend asks its app for. @see CeleryApp */
+export interface CanvasHooks {
+  readonly applySignature: (signature: Signature, args: readonly unknown[]) => Promise<ResultTuple | null>;
+  readonly callErrbacks: (call: ErrbackCall) => Promise<readonly ResultTuple[]>;
+}
+
 /** What a {@link Canvas} is made of. */
 export interface CanvasOptions {
   /** Gives a message to the broker; resolves when the broker has it. */
@@ -67,7 +73,7 @@ export class Canvas {
   /**
    * The hooks of an app whose backend counts chords and stores failures: `new RedisBackend({ ...canvas.hooks }, ...)`.
    */
-  get hooks(): Required<Pick<CeleryApp, 'applySignature' | 'callErrbacks'>> {
+  get hooks(): CanvasHooks {
     return {
       applySignature: (signature, args) => this.apply(signature, args),
       callErrbacks: (call) => this.callErrbacks(call),
@@ -152,19 +158,20 @@ export class Canvas {
   }
 
   async #execute({ steps, result, children }: Plan): Promise<ResultTuple | null> {
+    const { send, backend } = this.#options;
+    // Before anything is sent: half a chord would never end.
+    if (!backend && steps.some(({ kind }) => kind !== 'send')) {
+      throw new ImproperlyConfigured(
+        'A chord was sent, but the canvas has no backend to count its parts: give it one.',
+      );
+    }
     for (const step of steps) {
-      if (step.kind === 'send') await this.#options.send(step.message);
-      else if (step.kind === 'chord-size') await this.#backend().setChordSize(step.groupId, step.size);
-      else await this.#backend().applyChord(step.header);
+      if (step.kind === 'send') await send(step.message);
+      else if (step.kind === 'chord-size') await backend?.setChordSize(step.groupId, step.size);
+      else await backend?.applyChord(step.header);
     }
     this.#running.getStore()?.children.push(...children);
     return result;
-  }
-
-  #backend(): CanvasBackend {
-    const { backend } = this.#options;
-    if (backend) return backend;
-    throw new ImproperlyConfigured('A chord was sent, but the canvas has no backend to count its parts: give it one.');
   }
 }
 

@@ -1,6 +1,7 @@
 /** A channel and those who wait on it, as the consumer keeps them. The machine is at the head of consumer.ts. */
 import type { Timer } from '../clock.ts';
 import type { TaskMeta } from '../meta.ts';
+import { isReady } from '../states.ts';
 
 /**
  * Why a wait ended without a ready meta. The error is built by the one who awaited, so that its stack names the caller.
@@ -32,6 +33,8 @@ export class Waiter {
   readonly channel: Channel;
   readonly limits: WaitLimits;
   readonly settle: (end: WaitEnd) => void;
+  /** The ready meta, while its observer takes its time over it. */
+  ready: TaskMeta | undefined;
   /** The deadline, and after it the end of the last look's budget. */
   timer: Timer | undefined;
 
@@ -42,16 +45,30 @@ export class Waiter {
   }
 
   /**
-   * Shows a meta to the observer, unless the wait is settled. `fail` gets what the observer throws or rejects with.
-   *
-   * @returns a promise that never rejects, where the observer takes its time
+   * Shows a meta to the observer, unless the wait is settled or has what it waits for. `end` gets one that is ready, once
+   * the observer is done with it, and what the observer throws or rejects with.
    */
-  show(meta: TaskMeta, fail: (error: unknown) => void): Promise<void> | undefined {
-    return this.channel.waiters.has(this) ? observe(this.limits.onMessage, meta, fail) : undefined;
+  give(meta: TaskMeta, end: (end: WaitEnd) => void): void {
+    if (this.ready || !this.channel.waiters.has(this)) return;
+    const ready = isReady(meta.status);
+    if (ready) this.ready = meta;
+    const shown = observe(this.limits.onMessage, meta, (error) => {
+      end(new WaitFailure(() => error));
+    });
+    if (!ready) return;
+    if (!shown) end(meta);
+    else
+      void shown.then(() => {
+        end(meta);
+      });
   }
 }
 
-/** Shows a meta to an observer, if there is one: see {@link Waiter.show}. */
+/**
+ * Shows a meta to an observer, if there is one. `fail` gets what it throws or rejects with.
+ *
+ * @returns a promise that never rejects, where the observer takes its time
+ */
 export function observe(
   onMessage: MetaObserver | undefined,
   meta: TaskMeta,
@@ -70,7 +87,7 @@ export function observe(
 /** A channel that is absent is not kept at all. */
 export type ChannelState = 'subscribing' | 'held' | 'reading' | 'live' | 'unsubscribing';
 
-/** An unready meta that was seen, with its bytes. */
+/** A meta that was seen, with its bytes. */
 export interface Sighting {
   readonly meta: TaskMeta;
   readonly payload: Uint8Array;
@@ -88,7 +105,7 @@ export class Channel {
   held = false;
   /** Counts up whenever what is in flight no longer counts. */
   generation = 0;
-  /** The last unready meta, for those who join to watch. */
+  /** The last meta, for those who join. It is ready only while observers take their time over it. */
   last: Sighting | undefined;
   /** A message came while the read was in flight, so that an unready reply is older than it. */
   overtaken = false;

@@ -6,6 +6,7 @@
  * ```
  * absent        -- first waiter joins, or held -------> subscribing
  * subscribing   -- confirmed or refused --------------> reading
+ * subscribing   -- refusal that passes ---------------> subscribing    (tried again)
  * subscribing   -- confirmed, and nobody waits yet ---> held           (not read)
  * held          -- first waiter joins, takes the hold > reading
  * reading       -- read, not ready -------------------> live
@@ -87,7 +88,7 @@ export class Consumer implements ChannelListener, VerifierHost {
       this.#takeHold(channel);
       this.#backstop.wake();
       this.#waits += 1;
-      const { timeoutMs, onMessage } = limits;
+      const { timeoutMs } = limits;
       if (signal) this.#signals.add(signal, waiter);
       if (timeoutMs !== undefined) {
         waiter.timer = this.#parts.clock.after(timeoutMs, () => {
@@ -95,7 +96,11 @@ export class Consumer implements ChannelListener, VerifierHost {
         });
       }
       const { last } = channel;
-      if (last && onMessage) queueMicrotask(() => void this.#show(waiter, last.meta));
+      if (last) {
+        queueMicrotask(() => {
+          this.#give(waiter, last.meta);
+        });
+      }
     });
   }
 
@@ -214,18 +219,10 @@ export class Consumer implements ChannelListener, VerifierHost {
   /** Never throws: what goes wrong with one channel ends its own waits, and nothing else. */
   #deliver(channel: Channel, meta: TaskMeta, payload: Uint8Array, byRead: boolean): void {
     try {
-      const ready = isReady(meta.status);
-      if (ready) this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
-      else if (!channel.held) channel.last = { meta, payload, byRead };
-      if (ready) this.holds.fill(channel, meta, payload.byteLength);
-      for (const waiter of channel.waiters) {
-        const shown = this.#show(waiter, meta);
-        if (ready && shown)
-          void shown.then(() => {
-            this.#end(waiter, meta);
-          });
-        else if (ready) this.#end(waiter, meta);
-      }
+      this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
+      if (!channel.held) channel.last = { meta, payload, byRead };
+      if (isReady(meta.status)) this.holds.fill(channel, meta, payload.byteLength);
+      for (const waiter of channel.waiters) this.#give(waiter, meta);
     } catch (error) {
       this.#endAll(channel, new WaitFailure(() => error));
     }
@@ -261,14 +258,15 @@ export class Consumer implements ChannelListener, VerifierHost {
         this.#found(channel, payload, true);
       },
       onExpired: (outcome) => {
-        this.#end(waiter, new WaitFailure(() => new TimeoutError(channel.taskId, timeout, outcome)));
+        const failure = new WaitFailure(() => new TimeoutError(channel.taskId, timeout, outcome));
+        this.#end(waiter, waiter.ready ?? failure);
       },
     });
   }
 
-  #show(waiter: Waiter, meta: TaskMeta): Promise<void> | undefined {
-    return waiter.show(meta, (error) => {
-      this.#end(waiter, new WaitFailure(() => error));
+  #give(waiter: Waiter, meta: TaskMeta): void {
+    waiter.give(meta, (end) => {
+      this.#end(waiter, end);
     });
   }
 

@@ -124,8 +124,9 @@ export class Verifier {
   async #run(batch: readonly Member[]): Promise<void> {
     this.#running += 1;
     try {
-      await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+      const passing = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
       await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));
+      if (passing) throw passing;
       this.#failures = 0;
     } catch (error) {
       this.#failed(batch.filter(isCurrent), error);
@@ -135,14 +136,20 @@ export class Verifier {
     }
   }
 
-  async #subscribe(members: readonly Member[]): Promise<void> {
-    if (members.length === 0) return;
+  /** Returns a refusal that passes (`BUSY`), if there is one: those channels are still to be subscribed to. */
+  async #subscribe(members: readonly Member[]): Promise<Error | undefined> {
+    if (members.length === 0) return undefined;
     const refusals = await this.#source.subscribe(members.map(({ channel }) => channel.key));
     const unwanted: Member[] = [];
+    let passing: Error | undefined;
     members.forEach((member, i) => {
       const { channel } = member;
       if (isCurrent(member) && channel.state === 'subscribing') {
         const refusal = refusals[i];
+        if (refusal && isRetryable(refusal)) {
+          passing = refusal;
+          return;
+        }
         channel.state = channel.held ? 'held' : 'reading';
         channel.overtaken = false;
         if (refusal) this.#host.onRefused(channel, refusal);
@@ -152,6 +159,7 @@ export class Verifier {
       }
     });
     if (unwanted.length > 0) void this.#unsubscribe(unwanted);
+    return passing;
   }
 
   async #read(members: readonly Member[]): Promise<void> {

@@ -26,7 +26,7 @@ export class MemoryChords implements ChordStore {
     this.#space.setCollection(keys.parts, { members: kept, ordered }, ttl);
     if (ttl !== null) for (const key of [keys.added, keys.size]) this.#space.expire(key, ttl);
     const found = judge(this.#view(keys, kept.length), kept.length > members.length, token);
-    if (found.state === 'claimed' || found.state === 'reclaimed') this.#claim(part);
+    if (found.state === 'claimed' || found.state === 'reclaimed') this.#lock(part);
     return found;
   }
 
@@ -35,8 +35,8 @@ export class MemoryChords implements ChordStore {
     const { keys, ordered, token } = claim;
     const found = judgeTakeOver(this.#view(keys, this.#members(keys, ordered).length), token);
     if (found.state !== 'free' || !take) return found;
-    this.#claim(claim);
-    return { ...found, state: 'claimed' };
+    this.#lock(claim);
+    return { state: 'claimed' };
   }
 
   async renew(claim: ChordClaim): Promise<boolean> {
@@ -51,11 +51,10 @@ export class MemoryChords implements ChordStore {
     return this.#members(keys, ordered).map(({ bytes }) => bytes);
   }
 
-  async release(claim: ChordClaim, size: number, open: boolean, ttl: number | null): Promise<void> {
+  async release(claim: ChordClaim, open: boolean, ttl: number | null): Promise<void> {
     await this.#turn();
     if (!this.#isOurs(claim)) return;
     const { keys } = claim;
-    if (this.#text(keys.size) === '') this.#space.replace(keys.size, Buffer.from(String(size)));
     if (open) this.#space.set(keys.lock, Buffer.from(OPEN), ttl);
     else this.#space.delete(keys.lock);
   }
@@ -70,11 +69,6 @@ export class MemoryChords implements ChordStore {
     const count = Number(this.#text(added) ?? 0) + 1;
     this.#space.replace(added, Buffer.from(String(count)));
     return count;
-  }
-
-  #claim(claim: ChordClaim): void {
-    this.#lock(claim);
-    this.#space.replace(claim.keys.size, Buffer.alloc(0));
   }
 
   #lock({ keys, token, leaseMs }: ChordClaim): void {

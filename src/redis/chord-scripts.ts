@@ -27,6 +27,34 @@ local function put(key, value)
 end
 `;
 
+/**
+ * A claim, as workers of Celery see it: they add `.t` to `.s`, and act when that is the count of parts. For the time of
+ * the lease `.t` has an addend that is out of their reach, and what it was itself is in `.s` as well. When nobody keeps
+ * the claim alive `.t` expires, and the chord is complete for them again.
+ */
+const CLAIM = `
+local HELD = 1000000000
+local function sizes(added_key, size_key)
+  local size = redis.call('GET', size_key)
+  if not size or size == '' then
+    return nil
+  end
+  local total, more = int(size), int(redis.call('GET', added_key) or '0')
+  if not total or not more then
+    return false
+  end
+  if more >= HELD then
+    return total, more - HELD, true
+  end
+  return total + more, more, false
+end
+local function claim(token, lease, total, more)
+  redis.call('SET', KEYS[4], token, 'PX', lease)
+  redis.call('SET', KEYS[2], string.format('%d', HELD + more), 'PX', lease)
+  put(KEYS[3], string.format('%d', total))
+end
+`;
+
 /** How many parts there are. */
 const COUNT = `
 local function count_of(key, ordered)
@@ -80,101 +108,88 @@ end
 /** ARGV: member, prefix or '', score or '' for a list, seconds to live or '', token, lease in milliseconds. */
 export const RECORD: Script = {
   name: 'celeryChordRecord',
-  lua: `${INT}${PUT}${COUNT}${RECORD_PART}
+  lua: `${INT}${PUT}${CLAIM}${COUNT}${RECORD_PART}
 local token, lease = ARGV[5], ARGV[6]
 local count, raised = record(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
-local added = redis.call('GET', KEYS[2])
-local size = redis.call('GET', KEYS[3])
+local total, more, held = sizes(KEYS[2], KEYS[3])
 if ARGV[4] ~= '' then
-  redis.call('EXPIRE', KEYS[2], ARGV[4])
+  if not held then
+    redis.call('EXPIRE', KEYS[2], ARGV[4])
+  end
   redis.call('EXPIRE', KEYS[3], ARGV[4])
 end
-if not size then
-  return {'counting', 0}
+if total == nil then
+  return 'counting'
 end
-local more = int(added or '0')
-if not more then
-  return {'malformed', 0}
+if total == false then
+  return 'malformed'
 end
-local total
-if size == '' then
-  total = count - more
-else
-  total = int(size)
-  if not total then
-    return {'malformed', 0}
-  end
-  if count ~= total + more then
-    return {'counting', 0}
-  end
+if count ~= total then
+  return 'counting'
 end
 local lock = redis.call('GET', KEYS[4])
-local outcome
+local outcome = 'complete'
 if lock == token then
   outcome = 'claimed'
 elseif lock == '${OPEN}' then
   outcome = 'reclaimed'
-elseif raised and not lock and size ~= '' then
+elseif raised and not lock then
   outcome = 'claimed'
-else
-  return {'complete', total}
 end
-redis.call('SET', KEYS[4], token, 'PX', lease)
-put(KEYS[3], '')
-return {outcome, total}
+if outcome ~= 'complete' then
+  claim(token, lease, total, more)
+end
+return outcome
 `,
 };
 
 /** ARGV: token, lease in milliseconds, '1' for a sorted set, '1' to claim. */
 export const TAKE_OVER: Script = {
   name: 'celeryChordTakeOver',
-  lua: `${INT}${PUT}${COUNT}
-local size = redis.call('GET', KEYS[3])
-if not size then
-  return {'gone', 0}
+  lua: `${INT}${PUT}${CLAIM}${COUNT}
+local total, more = sizes(KEYS[2], KEYS[3])
+if total == nil then
+  return 'gone'
 end
 local lock = redis.call('GET', KEYS[4])
 if lock and lock ~= ARGV[1] and lock ~= '${OPEN}' then
-  return {'busy', 0}
+  return 'busy'
 end
-local count = count_of(KEYS[1], ARGV[3] == '1')
-local more = int(redis.call('GET', KEYS[2]) or '0')
-local total = nil
-if more then
-  if size == '' then
-    total = count - more
-  else
-    total = int(size)
-  end
-end
-if not total or count ~= total + more then
-  return {'counting', 0}
+if count_of(KEYS[1], ARGV[3] == '1') ~= total then
+  return 'counting'
 end
 if ARGV[4] ~= '1' then
-  return {'free', total}
+  return 'free'
 end
-redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
-put(KEYS[3], '')
-return {'claimed', total}
+claim(ARGV[1], ARGV[2], total, more)
+return 'claimed'
 `,
 };
 
-/** ARGV: token, size, '1' to leave it open, seconds to live or ''. */
+/** ARGV: token, '1' to leave it open, seconds to live or ''. */
 export const RELEASE: Script = {
   name: 'celeryChordRelease',
-  lua: `${PUT}
+  lua: `${INT}${PUT}${CLAIM}
 if redis.call('GET', KEYS[4]) ~= ARGV[1] then
   return 0
 end
-if redis.call('GET', KEYS[3]) == '' then
-  put(KEYS[3], ARGV[2])
+local total, more, held = sizes(KEYS[2], KEYS[3])
+if held then
+  put(KEYS[3], string.format('%d', total - more))
+  if more == 0 then
+    redis.call('DEL', KEYS[2])
+  elseif ARGV[3] == '' then
+    redis.call('SET', KEYS[2], string.format('%d', more))
+  else
+    redis.call('SETEX', KEYS[2], ARGV[3], string.format('%d', more))
+  end
 end
-if ARGV[3] ~= '1' then
+if ARGV[2] ~= '1' then
   redis.call('DEL', KEYS[4])
-elseif ARGV[4] == '' then
+elseif ARGV[3] == '' then
   redis.call('SET', KEYS[4], '${OPEN}')
 else
-  redis.call('SETEX', KEYS[4], ARGV[4], '${OPEN}')
+  redis.call('SETEX', KEYS[4], ARGV[3], '${OPEN}')
 end
 return 1
 `,
@@ -228,21 +243,21 @@ return 1
 `,
 };
 
-/** Of the size alone: replaces it if it is the expected one. ARGV: expected, new. */
-export const SIZE_STEP: Script = {
-  name: 'celeryChordSizeStep',
-  lua: `${PUT}
+/** A sign of life, if the lock is still ours. KEYS: the lock, what was added. ARGV: token, lease in milliseconds. */
+export const RENEW: Script = {
+  name: 'celeryChordRenew',
+  lua: `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
-put(KEYS[1], ARGV[2])
-return 1
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 `,
 };
 
 /** Of the lock alone: a sign of life, if it is still ours. ARGV: token, lease in milliseconds. */
-export const RENEW: Script = {
-  name: 'celeryChordRenew',
+export const RENEW_STEP: Script = {
+  name: 'celeryChordRenewStep',
   lua: `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0

@@ -8,7 +8,7 @@ import {
   RECORD_STEP,
   RELEASE,
   RENEW,
-  SIZE_STEP,
+  RENEW_STEP,
   TAKE_OVER,
   UNLOCK_STEP,
 } from './chord-scripts.ts';
@@ -37,7 +37,7 @@ export class RedisChords implements ChordStore {
 
   /**
    * Commands: EVALSHA, in it ZRANGEBYSCORE, ZREM, ZADD and ZCARD (of a list LRANGE, LSET, RPUSH and LLEN), GET, EXPIRE,
-   * and SET for a claim. In steps: EVALSHA of those of the parts, GET, EXPIRE, and EVALSHA for lock and size.
+   * and SET for a claim. In steps: EVALSHA of those of the parts, GET, EXPIRE, and EVALSHA for the lock.
    */
   async record(part: ChordPart): Promise<Recorded> {
     const { keys, ordered, token, leaseMs } = part;
@@ -48,9 +48,8 @@ export class RedisChords implements ChordStore {
       ttlText(part.ttl),
     ];
     if (!this.#atomic) return this.#recordInSteps(part, args);
-    const reply = await this.#script(RECORD, all(keys), [...args, token, String(leaseMs)]);
-    const [state, size] = reply as [Recorded['state'], number];
-    return { state, size };
+    const state = await this.#script(RECORD, all(keys), [...args, token, String(leaseMs)]);
+    return { state: state as Recorded['state'] };
   }
 
   /** Commands: EVALSHA, in it GET, ZCARD or LLEN, and SET to claim; in steps the same one by one. */
@@ -58,13 +57,16 @@ export class RedisChords implements ChordStore {
     const { keys, ordered, token, leaseMs } = claim;
     if (!this.#atomic) return this.#takeOverInSteps(claim, take);
     const args = [token, String(leaseMs), flag(ordered), flag(take)];
-    const [state, size] = (await this.#script(TAKE_OVER, all(keys), args)) as [TakeOver['state'], number];
-    return { state, size };
+    return { state: (await this.#script(TAKE_OVER, all(keys), args)) as TakeOver['state'] };
   }
 
   /** Commands: EVALSHA, in it GET and PEXPIRE. */
   async renew({ keys, token, leaseMs }: ChordClaim): Promise<boolean> {
-    return (await this.#script(RENEW, [keys.lock], [token, String(leaseMs)])) === 1;
+    const args = [token, String(leaseMs)];
+    const renewed = this.#atomic
+      ? this.#script(RENEW, [keys.lock, keys.added], args)
+      : this.#script(RENEW_STEP, [keys.lock], args);
+    return (await renewed) === 1;
   }
 
   /** Command: ZRANGE or LRANGE. */
@@ -73,16 +75,11 @@ export class RedisChords implements ChordStore {
     return (await this.#run(name, parts, (client) => client.callBuffer(name, [parts, 0, -1]))) as Buffer[];
   }
 
-  /** Commands: EVALSHA, in it GET, SET, and DEL or SETEX; in steps those of one key, one by one. */
-  async release({ keys, token, leaseMs }: ChordClaim, size: number, open: boolean, ttl: number | null): Promise<void> {
-    if (this.#atomic) {
-      await this.#script(RELEASE, all(keys), [token, String(size), flag(open), ttlText(ttl)]);
-      return;
-    }
-    const stillOurs = await this.#script(RENEW, [keys.lock], [token, String(leaseMs)]);
-    if (stillOurs !== 1) return;
-    await this.#script(SIZE_STEP, [keys.size], ['', String(size)]);
-    await this.#script(UNLOCK_STEP, [keys.lock], [token, flag(open), ttlText(ttl)]);
+  /** Commands: EVALSHA, in it GET, SET, and DEL or SETEX. */
+  async release({ keys, token }: ChordClaim, open: boolean, ttl: number | null): Promise<void> {
+    const args = [token, flag(open), ttlText(ttl)];
+    if (this.#atomic) await this.#script(RELEASE, all(keys), args);
+    else await this.#script(UNLOCK_STEP, [keys.lock], args);
   }
 
   /** Command: DEL; in steps one for each key, the size first: without it nobody acts on the others. */
@@ -106,22 +103,19 @@ export class RedisChords implements ChordStore {
     }
     const found = judge(view, rose === 1, token);
     if (found.state !== 'claimed' && found.state !== 'reclaimed') return found;
-    return (await this.#claim(part, view)) ? found : { ...found, state: 'complete' };
+    return (await this.#lock(part)) ? found : { state: 'complete' };
   }
 
   async #takeOverInSteps(claim: ChordClaim, take: boolean): Promise<TakeOver> {
     const { keys, ordered, token } = claim;
     const count = Number(await this.#script(COUNT_STEP, [keys.parts], [flag(ordered)]));
-    const view = await this.#view(keys, count);
-    const found = judgeTakeOver(view, token);
+    const found = judgeTakeOver(await this.#view(keys, count), token);
     if (found.state !== 'free' || !take) return found;
-    return { ...found, state: (await this.#claim(claim, view)) ? 'claimed' : 'busy' };
+    return { state: (await this.#lock(claim)) ? 'claimed' : 'busy' };
   }
 
-  /** The lock first: who finds the size empty and no lock may take the chord over. */
-  async #claim({ keys, token, leaseMs }: ChordClaim, { size }: ChordView): Promise<boolean> {
-    if ((await this.#script(LOCK_STEP, [keys.lock], [token, String(leaseMs)])) !== 1) return false;
-    return (await this.#script(SIZE_STEP, [keys.size], [size ?? '', ''])) === 1;
+  async #lock({ keys, token, leaseMs }: ChordClaim): Promise<boolean> {
+    return (await this.#script(LOCK_STEP, [keys.lock], [token, String(leaseMs)])) === 1;
   }
 
   async #view(keys: ChordKeys, count: number): Promise<ChordView> {

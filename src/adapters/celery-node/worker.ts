@@ -1,7 +1,7 @@
 /** Workers of celery-node whose results everybody can read, and whose tasks may be parts of chains, groups and chords. */
 import type { CeleryApp } from '../../arguments.ts';
 import type { BaseBackend } from '../../backend.ts';
-import { Canvas } from '../../canvas/canvas.ts';
+import { Canvas, type CanvasHooks } from '../../canvas/canvas.ts';
 import { ImproperlyConfigured } from '../../errors.ts';
 import { type SwallowedObserver, Swallower } from '../swallowed.ts';
 import { Face } from './face.ts';
@@ -13,7 +13,7 @@ import type { CeleryNodeDelivery, CeleryNodeWorker } from './types.ts';
 export interface AttachWorkerOptions {
   /** Whether `worker.disconnect()` closes the backend. @default false: who opened it closes it */
   readonly own?: boolean | undefined;
-  /** Whether to store STARTED when a task begins, unless its results are ignored. @default false */
+  /** Whether to store STARTED when a task begins, unless its results are ignored. @default the backend's `trackStarted` */
   readonly trackStarted?: boolean | undefined;
   /** The worker's name, for monitors and `resultExtended`. @default `celery.node@<host>` */
   readonly hostname?: string | undefined;
@@ -42,7 +42,7 @@ export interface AttachWorkerOptions {
 export function attachWorker<W extends CeleryNodeWorker>(
   worker: W,
   backend: BaseBackend,
-  { own = false, trackStarted = false, hostname, queue, onError }: AttachWorkerOptions = {},
+  { own = false, trackStarted = backend.trackStarted, hostname, queue, onError }: AttachWorkerOptions = {},
 ): W {
   const swallower = new Swallower('celery-node', onError);
   const publisher = new Publisher(worker, (error) => {
@@ -72,7 +72,7 @@ export function attachWorker<W extends CeleryNodeWorker>(
   return worker;
 }
 
-function giveHooks(app: CeleryApp, hooks: ReturnType<() => Canvas['hooks']>): void {
+function giveHooks(app: CeleryApp, hooks: CanvasHooks): void {
   const missing = Object.entries(hooks).filter(([name]) => Reflect.get(app, name) === undefined);
   if (missing.every(([name, hook]) => Reflect.set(app, name, hook))) return;
   throw new ImproperlyConfigured(
