@@ -12,7 +12,7 @@ import {
   type MetaWaitOptions,
   type WaitOptions,
 } from './arguments.ts';
-import type { ChordOutcome } from './chord.ts';
+import type { ChordOutcome } from './chords/chords.ts';
 import type { Clock } from './clock.ts';
 import type { Completion } from './consumer/completions.ts';
 import type { BackendStats, Warnings } from './diagnostics.ts';

@@ -3,7 +3,7 @@ import { BackendStoreError, DecodeError, EncodeError } from './errors.ts';
 import type { ExceptionRegistry } from './exceptions.ts';
 import { decodeException, encodeException, legible } from './exceptions.ts';
 import type { ExceptionInfo, GroupTuple, TaskMeta } from './meta.ts';
-import { PartPrefixes } from './part-prefixes.ts';
+import { PartPrefixes } from './chords/part-prefixes.ts';
 import type { Serializer, SuccessGuard } from './ports.ts';
 import { describe } from './serializers/excerpt.ts';
 import { isTooLong } from './serializers/json-text.ts';

@@ -10,7 +10,7 @@ export type {
   WaitOptions,
 } from './arguments.ts';
 export { BaseBackend } from './backend.ts';
-export type { ChordOutcome } from './chord.ts';
+export type { ChordOutcome } from './chords/chords.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { MetaObserver } from './consumer/channel.ts';
 export type { Completion } from './consumer/completions.ts';

@@ -1,9 +1,9 @@
 /** What a backend is made of, and how it is put together. */
 import type { CeleryApp } from './arguments.ts';
 import { ResultCache } from './cache.ts';
-import { ChordBodies } from './chord-body.ts';
-import { HeaderResults } from './chord-results.ts';
-import { Chords } from './chord.ts';
+import { ChordBodies } from './chords/body.ts';
+import { HeaderResults } from './chords/results.ts';
+import { Chords } from './chords/chords.ts';
 import { Codec } from './codec.ts';
 import { Consumer } from './consumer/consumer.ts';
 import { dateWriter } from './dates.ts';

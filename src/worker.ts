@@ -1,6 +1,6 @@
 /** What a worker tells of the tasks it runs. */
 import type { FailureOptions, MarkOptions, StartedOptions } from './arguments.ts';
-import type { ChordOutcome, Chords } from './chord.ts';
+import type { ChordOutcome, Chords } from './chords/chords.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Errbacks } from './errbacks.ts';
 import { isId } from './keys.ts';

@@ -2,13 +2,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { Lease } from '../../src/chord-lease.ts';
+import { Lease } from '../../src/chords/lease.ts';
 import { type BackendOptions, RedisBackend, type Signature, type TaskRequest } from '../../src/index.ts';
 import { openSpace, closeSpace } from '../../src/memory/space.ts';
 import type { ChordStore } from '../../src/ports.ts';
 import { exceptionRepr, pythonRepr } from '../../src/python-repr.ts';
 import { createJsonSerializer } from '../../src/serializers/json.ts';
-import { PartPrefixes } from '../../src/part-prefixes.ts';
+import { PartPrefixes } from '../../src/chords/part-prefixes.ts';
 import { ChordBackend, withMethods } from '../support/chord-backend.ts';
 import { outage } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';

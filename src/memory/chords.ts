@@ -1,6 +1,6 @@
 /** Chords in one process. */
-import { judge, judgeTakeOver, OPEN } from '../chord-state.ts';
-import type { ChordView } from '../chord-state.ts';
+import { judge, judgeTakeOver, OPEN } from '../chords/state.ts';
+import type { ChordView } from '../chords/state.ts';
 import { BackendError } from '../errors.ts';
 import type { ChordClaim, ChordKeys, ChordPart, ChordStore, Recorded, TakeOver } from '../ports.ts';
 import type { Collection, Space } from './space.ts';

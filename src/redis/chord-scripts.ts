@@ -5,7 +5,7 @@
  * Each key has the same place in all scripts of several: KEYS[1] the parts, KEYS[2] what was added, KEYS[3] the size,
  * KEYS[4] the lock.
  */
-import { OPEN } from '../chord-state.ts';
+import { OPEN } from '../chords/state.ts';
 import type { Script } from './scripts.ts';
 
 /** A number as Python's `int()` reads it; nil for anything else. */

@@ -1,5 +1,5 @@
 /** Chords as keys of Redis. */
-import { type ChordView, judge, judgeTakeOver } from '../chord-state.ts';
+import { type ChordView, judge, judgeTakeOver } from '../chords/state.ts';
 import type { ChordClaim, ChordKeys, ChordPart, ChordStore, Recorded, TakeOver } from '../ports.ts';
 import {
   COUNT_STEP,

@@ -1,11 +1,11 @@
 /** Calls to a Redis Cluster: one connection to each of its masters. */
 import type { Clock } from '../clock.ts';
 import { BackendClosedError, BackendError } from '../errors.ts';
+import { Pauses } from '../pauses.ts';
 import { asking } from './asking.ts';
 import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
 import type { ClusterMap } from './cluster-map.ts';
 import { unavailable } from './errors.ts';
-import { Pauses } from './pauses.ts';
 import { slotOf } from './slots.ts';
 import type { Address } from './topology.ts';
 
@@ -85,14 +85,14 @@ export class ClusterConnection implements Caller {
       hop = attempt.hop;
       const leftMs = untilMs - clock.now();
       if (leftMs <= 0) throw attempt.error;
-      if (!hop || hops % MAX_HOPS === MAX_HOPS - 1) await this.#pauses.pause(Math.min(leftMs, SHORT_PAUSE_MS));
+      if (!hop || hops % MAX_HOPS === MAX_HOPS - 1) await this.#pauses.wait(Math.min(leftMs, SHORT_PAUSE_MS));
     }
   }
 
   /** Closes: waits for what is in flight, and rejects what was not sent yet. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#map.close();
-    this.#pauses.endAll();
+    this.#pauses.close();
     return this.#closing;
   }
 

@@ -1,6 +1,6 @@
 /** The signs of life of one who completes a chord. */
-import type { Clock, Timer } from './clock.ts';
-import type { ChordClaim, ChordStore } from './ports.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { ChordClaim, ChordStore } from '../ports.ts';
 
 /**
  * Renews a claim three times a lease, until it is stopped or lost.

@@ -1,16 +1,16 @@
 /** The results of a chord's header. */
-import type { ChordFailure } from './chord-body.ts';
-import type { Codec } from './codec.ts';
-import { DecodeError, TimeoutError } from './errors.ts';
-import { encodeException } from './exceptions.ts';
-import type { Keys } from './keys.ts';
-import type { GroupTuple, ResultTuple } from './meta.ts';
-import type { ChordPart, ChordStore, ResultStore } from './ports.ts';
-import { errorRepr, exceptionRepr } from './python-repr.ts';
-import { PROPAGATE_STATES } from './states.ts';
-import type { Storer } from './storer.ts';
-import { isGroupTuple } from './tuples.ts';
-import type { Waiting } from './waiting.ts';
+import type { ChordFailure } from './body.ts';
+import type { Codec } from '../codec.ts';
+import { DecodeError, TimeoutError } from '../errors.ts';
+import { encodeException } from '../exceptions.ts';
+import type { Keys } from '../keys.ts';
+import type { GroupTuple, ResultTuple } from '../meta.ts';
+import type { ChordPart, ChordStore, ResultStore } from '../ports.ts';
+import { errorRepr, exceptionRepr } from '../python-repr.ts';
+import { PROPAGATE_STATES } from '../states.ts';
+import type { Storer } from '../storer.ts';
+import { isGroupTuple } from '../tuples.ts';
+import type { Waiting } from '../waiting.ts';
 
 /** What results are read with. */
 export interface HeaderParts {

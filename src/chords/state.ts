@@ -1,5 +1,5 @@
 /** What a chord's keys say of it. Drivers that read them one by one, or hold them themselves, judge by this. */
-import type { Recorded, TakeOver } from './ports.ts';
+import type { Recorded, TakeOver } from '../ports.ts';
 
 /** The lock of a chord that its claimant could not complete: whoever comes next may. */
 export const OPEN = 'open';

@@ -1,30 +1,30 @@
 /** Counts the tasks of chords, and sends the body after the last one. */
 import { randomUUID } from 'node:crypto';
 
-import type { CeleryApp } from './arguments.ts';
-import { ChordBodies, type ChordFailure } from './chord-body.ts';
-import { Lease } from './chord-lease.ts';
-import type { HeaderResults } from './chord-results.ts';
-import type { Clock } from './clock.ts';
-import type { Codec } from './codec.ts';
-import { publish, type Warnings } from './diagnostics.ts';
+import type { CeleryApp } from '../arguments.ts';
+import { ChordBodies, type ChordFailure } from './body.ts';
+import { Lease } from './lease.ts';
+import type { HeaderResults } from './results.ts';
+import type { Clock } from '../clock.ts';
+import type { Codec } from '../codec.ts';
+import { publish, type Warnings } from '../diagnostics.ts';
 import {
   BackendClosedError,
   BackendError,
   BackendStoreError,
   ImproperlyConfigured,
   InvalidArgumentError,
-} from './errors.ts';
-import type { Groups } from './groups.ts';
-import { checkId, isId, type Keys } from './keys.ts';
-import type { TaskRequest } from './meta.ts';
-import { show } from './option-checks.ts';
-import { Pauses } from './pauses.ts';
-import type { ChordPart, ChordStore, ResultStore, StoreOutcome } from './ports.ts';
-import { errorRepr } from './python-repr.ts';
-import type { Signature } from './signature.ts';
-import type { TaskState } from './states.ts';
-import type { Storer } from './storer.ts';
+} from '../errors.ts';
+import type { Groups } from '../groups.ts';
+import { checkId, isId, type Keys } from '../keys.ts';
+import type { TaskRequest } from '../meta.ts';
+import { show } from '../option-checks.ts';
+import { Pauses } from '../pauses.ts';
+import type { ChordPart, ChordStore, ResultStore, StoreOutcome } from '../ports.ts';
+import { errorRepr } from '../python-repr.ts';
+import type { Signature } from '../signature.ts';
+import type { TaskState } from '../states.ts';
+import type { Storer } from '../storer.ts';
 
 /**
  * What came of a part: `'none'`: the task is in no chord; `'counting'`: recorded, others are missing, or the size is not

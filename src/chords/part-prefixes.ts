@@ -1,5 +1,5 @@
 /** What the parts of one task in a chord have in common. */
-import type { Serializer } from './ports.ts';
+import type { Serializer } from '../ports.ts';
 
 /** Finds a former part of a task among those of its chord, by its first bytes. The serializer is loaded before any call. */
 export class PartPrefixes {

@@ -1,16 +1,16 @@
 /** The body of a chord: what is sent, or fails, in the end. */
-import type { CeleryApp } from './arguments.ts';
-import type { Codec } from './codec.ts';
-import type { Warnings } from './diagnostics.ts';
-import type { Errbacks } from './errbacks.ts';
-import { DecodeError } from './errors.ts';
-import { isId } from './keys.ts';
-import type { ExceptionInfo, ResultTuple, TaskMeta } from './meta.ts';
-import type { Reader } from './reader.ts';
-import type { Signature } from './signature.ts';
-import { describe } from './serializers/excerpt.ts';
-import { isReady } from './states.ts';
-import type { Writer } from './writer.ts';
+import type { CeleryApp } from '../arguments.ts';
+import type { Codec } from '../codec.ts';
+import type { Warnings } from '../diagnostics.ts';
+import type { Errbacks } from '../errbacks.ts';
+import { DecodeError } from '../errors.ts';
+import { isId } from '../keys.ts';
+import type { ExceptionInfo, ResultTuple, TaskMeta } from '../meta.ts';
+import type { Reader } from '../reader.ts';
+import type { Signature } from '../signature.ts';
+import { describe } from '../serializers/excerpt.ts';
+import { isReady } from '../states.ts';
+import type { Writer } from '../writer.ts';
 
 /** How the message of a body begins that could not be sent. */
 const UNSENT = 'Callback error: ';
