@@ -275,12 +275,13 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   /**
-   * A task failed: sends its error callbacks (`app.callErrbacks`), whose results become its children; stores FAILURE,
-   * unless it is ignored; returns its part of the chord; and does both for all that follows it in its chain and will
-   * never run, the bodies of chords there included. Sends what `storeResult` and `onChordPartReturn` send.
+   * A task failed: stores FAILURE, unless it is ignored; returns its part of the chord; does both for all that follows
+   * it in its chain and will never run, the bodies of chords there included; and sends its error callbacks
+   * (`app.callErrbacks`), whose results become its children: FAILURE is stored once more, with them. Sends what
+   * `storeResult` and `onChordPartReturn` send.
    *
    * @param error - an error; one that was read from a backend is stored as it was
-   * @throws what `app.callErrbacks` throws, after everything else was done; else as `markAsDone`
+   * @throws as `markAsDone`, and what `app.callErrbacks` throws: the first of it, after everything was done
    * @see celery.backends.base.Backend.mark_as_failure
    */
   async markAsFailure(taskId: string, error: unknown, options: FailureOptions = {}): Promise<MarkOutcome> {

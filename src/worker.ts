@@ -4,7 +4,7 @@ import type { ChordOutcome, Chords } from './chords/chords.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Errbacks } from './errbacks.ts';
 import { isId } from './keys.ts';
-import type { ResultTuple, TaskRequest } from './meta.ts';
+import type { TaskRequest } from './meta.ts';
 import type { StoreOutcome } from './ports.ts';
 import type { Signature } from './signature.ts';
 import { PROPAGATE_STATES, type TaskState } from './states.ts';
@@ -95,31 +95,30 @@ export class Worker {
   }
 
   /**
-   * The callbacks come first, so that what they send is known when the failure is stored; what became of them is told
-   * last.
+   * The failure comes first, whatever becomes of the rest: its part of a chord, the rest of its chain, and the error
+   * callbacks. What these send is stored with it anew. The first error is thrown when everything was done.
    */
   async #fail(taskId: string, error: unknown, options: FailureOptions): Promise<MarkOutcome> {
     const { request, traceback, state = 'FAILURE', callErrbacks = true } = options;
     const store = options.storeResult ?? this.#storesErrors(request);
-    let sent: readonly ResultTuple[] = [];
-    let unsent: { readonly reason: unknown } | undefined;
-    if (request && callErrbacks) {
-      const call = { request: { ...request, id: request.id ?? taskId }, error, traceback: traceback ?? null };
-      try {
-        sent = await this.#parts.errbacks.send(call);
-      } catch (reason) {
-        unsent = { reason };
-      }
-    }
-    const known =
-      request && sent.length > 0 ? { ...request, children: [...(request.children ?? []), ...sent] } : request;
-    const outcome = await this.#end({ taskId, state, result: error, traceback, request: known, store });
+    const mark = { taskId, state, result: error, traceback, request, store };
+    const errors: unknown[] = [];
+    const outcome = await kept(this.#end(mark), errors);
     for (const doomed of neverRun(request?.chain)) {
       const isStored = store && PROPAGATE_STATES.has(state) && doomed.id !== undefined;
-      await this.#end({ taskId: doomed.id ?? '', state, result: error, traceback, request: doomed, store: isStored });
+      await kept(this.#end({ ...mark, taskId: doomed.id ?? '', request: doomed, store: isStored }), errors);
     }
-    if (unsent) throw unsent.reason;
-    return outcome;
+    if (request && callErrbacks) await kept(this.#callErrbacks(mark, request), errors);
+    if (errors.length > 0) throw errors[0];
+    return outcome ?? 'ignored';
+  }
+
+  async #callErrbacks(mark: Mark, request: TaskRequest): Promise<void> {
+    const { taskId, result: error, traceback = null } = mark;
+    const call = { request: { ...request, id: request.id ?? taskId }, error, traceback };
+    const sent = await this.#parts.errbacks.send(call);
+    if (sent.length === 0) return;
+    await this.#store({ ...mark, request: { ...request, children: [...(request.children ?? []), ...sent] } });
   }
 
   /** Stores, then returns the part of the chord, both with the value as it is now. */
@@ -163,6 +162,16 @@ export class Worker {
     };
     call.then(forget, forget);
     return call;
+  }
+}
+
+/** What a call comes to; what it throws is kept for later. */
+async function kept<T>(call: Promise<T>, errors: unknown[]): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    errors.push(error);
+    return undefined;
   }
 }
 

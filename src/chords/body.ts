@@ -33,12 +33,6 @@ export interface BodyParts {
   readonly warnings: Warnings;
 }
 
-/** One task that the failure of a chord is stored for. */
-interface Doomed {
-  readonly id: string;
-  readonly info: ExceptionInfo;
-}
-
 /** Bodies of chords. */
 export class ChordBodies {
   readonly #parts: BodyParts;
@@ -70,24 +64,21 @@ export class ChordBodies {
   }
 
   /**
-   * Fails the body: sends its error callbacks, then stores a ChordError for it. A body that is a group fails member by
-   * member, with the exception of the part. A body without an id has nothing to store the failure under.
+   * Fails the body: stores a ChordError for it, then sends its error callbacks, whose results become its children. A body that is a group fails member by
+   * member, with the exception of the part; one that is a chain task by task. What has no id has nothing to store the
+   * failure under.
    *
    * @throws BackendStoreError
    * @see celery.backends.base.Backend.chord_error_from_stack
    */
   async fail(body: Signature, { text, cause }: ChordFailure): Promise<void> {
     const chordError = { exc_type: 'ChordError', exc_message: [text], exc_module: 'celery.exceptions' };
-    const info = isGroup(body) ? (cause ?? chordError) : chordError;
-    const ids = idsOf(body);
-    if (ids.length === 0) await this.#sendErrbacks(body, { id: '', info });
-    for (const id of ids) {
-      const doomed = { id, info };
-      const children = await this.#sendErrbacks(body, doomed);
-      await this.#parts.writer.write(id, info, 'FAILURE', {
-        traceback: `${lastLine(info)}\n`,
-        ...(children.length > 0 && { request: { children } }),
-      });
+    const info = isA('group', body) ? (cause ?? chordError) : chordError;
+    const tasks = tasksOf(body);
+    for (const task of tasks) await this.#store(task, info, []);
+    for (const task of tasks) {
+      const children = await this.#sendErrbacks(task, info);
+      if (children.length > 0) await this.#store(task, info, children);
     }
   }
 
@@ -96,16 +87,25 @@ export class ChordBodies {
     return { text: UNSENT + repr };
   }
 
-  async #sendErrbacks(body: Signature, { id, info }: Doomed): Promise<readonly ResultTuple[]> {
-    const links = body.options?.['link_error'];
+  async #store({ options }: Signature, info: ExceptionInfo, children: readonly ResultTuple[]): Promise<void> {
+    if (!isId(options?.task_id)) return;
+    const traceback = `${lastLine(info)}\n`;
+    const request = children.length > 0 ? { children } : undefined;
+    await this.#parts.writer.write(options.task_id, info, 'FAILURE', { traceback, request });
+  }
+
+  /** Sends the error callbacks of one task of the body. */
+  async #sendErrbacks({ task, options }: Signature, info: ExceptionInfo): Promise<readonly ResultTuple[]> {
+    const id = isId(options?.task_id) ? options.task_id : undefined;
+    const links = options?.['link_error'];
     const errbacks = (Array.isArray(links) ? links : [links]).filter(isSignature);
     const traceback = `${lastLine(info)}\n`;
-    const { result: error } = this.#parts.codec.present({ status: 'FAILURE', result: info, traceback }, id);
-    const request = { ...(id && { id }), task: body.task, errbacks, delivery_info: {} };
+    const { result: error } = this.#parts.codec.present({ status: 'FAILURE', result: info, traceback }, id ?? '');
+    const request = { ...(id && { id }), task, errbacks, delivery_info: {} };
     try {
       return await this.#parts.errbacks.send({ request, error, traceback });
     } catch (reason) {
-      // The failure itself must be stored, whatever becomes of its callbacks.
+      // The failure itself is stored, whatever becomes of its callbacks.
       this.#parts.warnings.warn(
         'CELERY_ERRBACKS_UNSENT',
         `The error callbacks of the chord body ${describe(id)} were not sent: ${describe(String(reason))}`,
@@ -115,16 +115,29 @@ export class ChordBodies {
   }
 }
 
-/** The ids that the end of a body is seen by: its own; of a group those of its members, and its own. */
+/** The ids that the end of a body is seen by: its own; of a chain that of its last task, of a group those of its members. */
 function idsOf(body: Signature): readonly string[] {
-  const tasks = isGroup(body) ? body.kwargs?.['tasks'] : [];
-  const members = (Array.isArray(tasks) ? tasks : []).filter(isSignature);
-  const ids = [...members, body].map(({ options }) => options?.task_id);
+  const inner = innerOf(body);
+  const last = isA('chain', body) ? inner.slice(-1) : inner;
+  const ids = [...last.flatMap(idsOf), ...(isA('chord', body) ? [] : [body.options?.task_id])];
   return [...new Set(ids.filter(isId))];
 }
 
-function isGroup(body: Signature): boolean {
-  return body.task === 'celery.group' || body.subtask_type === 'group';
+/** The tasks that never run when a body does not: of a chain, a group and the body of a chord all, and then the whole. */
+function tasksOf(body: Signature): readonly Signature[] {
+  const inner = innerOf(body).flatMap(tasksOf);
+  return isA('chord', body) ? inner : [...inner, body];
+}
+
+/** What a signature is made of, in order. A chord ends with its body. */
+function innerOf(body: Signature): readonly Signature[] {
+  if (isA('chord', body)) return [body.kwargs?.['body']].filter(isSignature);
+  const tasks = isA('group', body) || isA('chain', body) ? body.kwargs?.['tasks'] : [];
+  return (Array.isArray(tasks) ? tasks : []).filter(isSignature);
+}
+
+function isA(kind: 'group' | 'chain' | 'chord', { task, subtask_type: type }: Signature): boolean {
+  return task === `celery.${kind}` || type === kind;
 }
 
 function isSignature(value: unknown): value is Signature {

@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import { RemoteError, type TaskMeta } from '../../../src/index.ts';
+import { RemoteError, type Signature, type TaskMeta } from '../../../src/index.ts';
 import { Chord } from './chord-context.ts';
 import { type Context, type Declare, deferred, keyOf, newId, outcome } from './context.ts';
 
@@ -96,6 +96,42 @@ export function completing(test: Declare): void {
         result: { exc_type: 'TypeError', exc_message: ['no'] },
       });
     }
+  });
+
+  test('a body that is a chain fails task by task, and in a group and a chord too', async (context) => {
+    const task = (id: string): object => ({ task: 'app.step', options: { task_id: id } });
+    const chain = (...ids: string[]): object => ({
+      task: 'celery.chain',
+      kwargs: { tasks: ids.map(task) },
+      options: {},
+    });
+    const [a, b, c] = [newId(), newId(), newId()];
+    const chordOf = (body: object): object => ({
+      task: 'celery.chord',
+      kwargs: { body },
+      options: { task_id: newId() },
+    });
+    const group = { task: 'celery.group', kwargs: { tasks: [task(a), chain(b, c)] }, options: {} };
+    for (const body of [chain(a, b, c), group, chordOf(chain(a, b, c))]) {
+      const chord = new Chord(context);
+      const backend = chord.backend();
+      for (const id of [a, b, c]) await backend.forget(id);
+      await backend.setChordSize(chord.groupId, 1);
+      await backend.onChordPartReturn(chord.request('a', 0, { chord: body as Signature }), 'FAILURE', new Error('no'));
+      for (const id of [a, b, c]) expect((await metaOf(context, id)).status).toBe('FAILURE');
+    }
+  });
+
+  test('a body that is a chain, whose last task is ready, is not sent again', async (context) => {
+    const chord = await left(context);
+    const [first, last] = [newId(), newId()];
+    const tasks = [first, last].map((id) => ({ task: 'app.step', options: { task_id: id } }));
+    const body = { task: 'celery.chain', kwargs: { tasks }, options: {} };
+    await chord.backend().storeResult(first, 1, 'SUCCESS');
+    await chord.backend().storeResult(last, 'ran', 'SUCCESS');
+    const backend = chord.backend({ chordLease: 3600 });
+    expect(await backend.onChordPartReturn(chord.request('b', 1, { chord: body }), 'SUCCESS', 2)).toBe('elsewhere');
+    expect(chord.sent).toEqual([]);
   });
 
   test('a body without an id cannot fail visibly, and hangs nobody', async (context) => {

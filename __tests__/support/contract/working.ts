@@ -81,12 +81,12 @@ export function working(test: Declare): void {
     expect(await context.backend().markAsRetry(newId(), 'x', { storeResult: false })).toBe('ignored');
   });
 
-  test('error callbacks come before the failure, whose children they become, and after those it has', async (context) => {
+  test('error callbacks find the failure stored, whose children they become, after those it has', async (context) => {
     const id = newId();
     const calls: unknown[] = [];
     const app = {
       callErrbacks: async ({ request, error, traceback }: ErrbackCall): Promise<readonly ResultTuple[]> => {
-        calls.push([request.id, request.errbacks, error, traceback, await context.raw.get(keyOf(id))]);
+        calls.push([request.id, request.errbacks, error, traceback, (await metaOf(context, id))?.status]);
         return [[['errback', null], null]];
       },
     };
@@ -95,7 +95,7 @@ export function working(test: Declare): void {
     const children = [[['child', null], null]] as const;
     const backend = context.backend({}, app);
     await backend.markAsFailure(id, error, { request: { errbacks, children }, traceback: 'tb' });
-    expect(calls).toEqual([[id, errbacks, error, 'tb', null]]);
+    expect(calls).toEqual([[id, errbacks, error, 'tb', 'FAILURE']]);
     expect((await metaOf(context, id))?.children).toEqual([
       [['child', null], null],
       [['errback', null], null],
@@ -152,6 +152,26 @@ export function working(test: Declare): void {
     });
     expect((await context.raw.members(chord.key('.j'))).length).toBe(2);
     expect((await metaOf(context, chord.bodyId))?.result).toMatchObject({ exc_type: 'ChordError' });
+  });
+
+  test('a chord that cannot be served does not keep the failure from the rest of the chain and its callbacks', async (context) => {
+    const chord = new Chord(context);
+    const calls: unknown[] = [];
+    const app = {
+      callErrbacks: ({ request }: ErrbackCall): readonly ResultTuple[] => {
+        calls.push(request.id);
+        return [];
+      },
+    };
+    const backend = context.backend({}, app);
+    const [id, last] = [newId(), newId()];
+    const chain = [{ task: 'app.last', options: { task_id: last } }];
+    const request = chord.request(id, 0, { chain, errbacks: [{ task: 'app.on_error' }] });
+    await expect(backend.markAsFailure(id, new Error('no'), { request })).rejects.toMatchObject({
+      code: 'CELERY_IMPROPERLY_CONFIGURED',
+    });
+    for (const taskId of [id, last]) expect((await metaOf(context, taskId))?.status).toBe('FAILURE');
+    expect(calls).toEqual([id]);
   });
 
   test('the chain after an ignored failure is not stored, but its parts of chords are returned', async (context) => {
