@@ -23,14 +23,16 @@ export function defined<T extends object>(bag: T): Partial<T> {
 
 /** How a wrong value is shown. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value);
+  // A URL where none belongs may have a password in it.
+  if (typeof value === 'string') return /:\/\/|@/.test(value) ? 'a text with an address in it' : JSON.stringify(value);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
   return typeof value === 'function' ? 'a function' : String(value);
 }
 
 /** Refuses what is no bag of options, and names that are none of them. @throws ImproperlyConfigured */
 export function checkNames(what: string, bag: unknown, names: readonly string[]): void {
-  check(what, bag, 'an object', typeof bag === 'object' && bag !== null && !Array.isArray(bag));
+  const expected = what === 'options' ? 'an object, such as { url }' : 'an object';
+  check(what, bag, expected, typeof bag === 'object' && bag !== null && !Array.isArray(bag));
   const unknown = Object.keys(bag as object).find((name) => !names.includes(name));
   if (unknown === undefined) return;
   throw new ImproperlyConfigured(`${what}: ${show(unknown)} is none of them; expected some of ${names.join(', ')}.`);
@@ -107,7 +109,9 @@ export function checkAccept(value: readonly string[] | undefined): readonly stri
 }
 
 export function checkFunction<T>(name: string, value: T): T {
-  return check(name, value, 'a function', value === undefined || typeof value === 'function');
+  if (value === undefined || typeof value === 'function') return value;
+  // What is given in its place may be the secret itself.
+  throw new ImproperlyConfigured(`${name}: expected a function; got a value of type ${typeof value}.`);
 }
 
 /** A whole policy: what is given, over a base. @throws ImproperlyConfigured */

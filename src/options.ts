@@ -207,6 +207,9 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
   checkNames('options', options, OPTION_NAMES);
   const { connectionDefaults, ...settings } = readSettings(conf);
   const given = defined(options);
+  if (given.sentinel && !(given.url ?? settings.url)?.startsWith('sentinel://')) {
+    throw new ImproperlyConfigured('sentinel: it goes with a url of sentinel://, which there is none of.');
+  }
   if (given.client && given.url) throw new ImproperlyConfigured('client: expected a client or a url; got both.');
   const all = { ...DEFAULTS, ...settings, ...given } as BackendOptions & DefaultOptions;
   const flag = (name: keyof BackendOptions): boolean => checkBoolean(name, all[name]);

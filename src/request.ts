@@ -35,7 +35,7 @@ const isSignatures: Check = (value) => Array.isArray(value) && value.every(isSig
 /** Fields of the headers, which keep their names, and what they must be if they are there and not null. */
 const HEADERS: readonly (readonly [field: keyof TaskRequest, expected: string, check: Check])[] = [
   ['retries', 'a whole number', isWhole],
-  ['group', 'a string', isText],
+  ['group', 'the id of a group', (value) => value === '' || isId(value)],
   ['group_index', 'a whole number', isWhole],
   ['parent_id', 'a string', isText],
   ['root_id', 'a string', isText],

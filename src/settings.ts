@@ -62,7 +62,7 @@ export function readSettings(conf: unknown): Settings {
   settings['retryPolicy'] = readRetryPolicy(policy);
   settings['sentinel'] = readSentinel(transport);
   const tls = readTls('redisBackendUseSsl', setting(bag, 'redisBackendUseSsl'));
-  return { ...settings, connectionDefaults: { ...pick(bag, CONNECTION_SETTINGS), ...(tls && { tls }) } };
+  return { ...settings, connectionDefaults: { ...readConnection(bag), ...(tls && { tls }) } };
 }
 
 /** Those of `READ_SETTINGS` that are at the top. */
@@ -107,6 +107,26 @@ const UNUSED_BY_SENTINEL = new Set([
   'db',
   'client_name',
 ]);
+
+/** What a URL lacks. A wrong value is not shown: it may be a URL with a password, or one itself. */
+function readConnection(bag: Bag): Record<string, unknown> {
+  const found = pick(bag, CONNECTION_SETTINGS);
+  const isText = (value: unknown): boolean => typeof value === 'string';
+  const checks: readonly [name: string, value: unknown, expected: string, ok: (value: unknown) => boolean][] = [
+    ['redisHost', found['host'], 'the name of a host', (value) => isText(value) && /^[^/@\s]+$/.test(String(value))],
+    ['redisPort', found['port'], 'a port from 1 to 65535', (value) => isPort(value)],
+    ['redisUsername', found['username'], 'a string', isText],
+    ['redisPassword', found['password'], 'a string', isText],
+  ];
+  for (const [name, value, expected, ok] of checks) {
+    if (value !== undefined && !ok(value)) throw new ImproperlyConfigured(`app.conf.${name}: expected ${expected}.`);
+  }
+  return found;
+}
+
+function isPort(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 65_535;
+}
 
 /** What the transport options say of Sentinel. `sentinel_kwargs` are for the sentinels themselves. */
 function readSentinel(transport: Bag): Record<string, unknown> | undefined {

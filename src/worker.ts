@@ -92,6 +92,7 @@ export class Worker {
     });
     await Promise.race([Promise.allSettled(this.#underWay), limit]);
     timer?.cancel();
+    chords.abandon();
   }
 
   /**
@@ -123,19 +124,28 @@ export class Worker {
 
   /** Stores, then returns the part of the chord, both with the value as it is now. */
   #end(mark: Mark): Promise<MarkOutcome> {
-    const { taskId, request, state, result } = mark;
-    const part = request?.chord
-      ? this.#parts.chords.prepare({ ...request, id: request.id ?? taskId }, state, result)
-      : null;
+    const arrive = this.#arrival(mark);
     const stored = this.#store(mark);
     return this.#track(
-      part
+      arrive
         ? stored.then(async (outcome) => {
-            await this.#parts.chords.arrive(part);
+            await arrive();
             return outcome;
           })
         : stored,
     );
+  }
+
+  /** Returns the part of a chord, when it is called. What is wrong with the part must not keep the result from its store. */
+  #arrival({ taskId, request, state, result }: Mark): (() => Promise<unknown>) | undefined {
+    if (!request?.chord) return undefined;
+    const { chords } = this.#parts;
+    try {
+      const part = chords.prepare({ ...request, id: request.id ?? taskId }, state, result);
+      return part ? () => chords.arrive(part) : undefined;
+    } catch (error) {
+      return () => Promise.reject(error);
+    }
   }
 
   #mark(mark: Mark): Promise<MarkOutcome> {

@@ -130,6 +130,8 @@ return [nan.get(timeout=30)[0], str(nan.get()[1]), AsyncResult(id, app=app).get(
     const ignored = await send('add', [1, 1], { ignore_result: true });
     const known = await send('add', [1, 1]);
     await backend.waitFor(known, { timeout: 30 });
+    // Redis tells its monitors of a script once it has run, later than it publishes.
+    await monitor.until(({ args }) => args.includes(keyOf(known)) && args.join(' ').includes('"status": "SUCCESS"'));
     const stored = (id: string): unknown[] =>
       monitor.commands
         .filter(({ name, args }) => /^EVAL(SHA)?$/.test(name) && args.includes(keyOf(id)))

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { ImproperlyConfigured, RedisBackend } from '../../src/index.ts';
+import { CeleryError, ImproperlyConfigured, RedisBackend } from '../../src/index.ts';
 import { machineTimezone } from '../../src/dates.ts';
 import { DEFAULTS, resolveOptions } from '../../src/options.ts';
 import { SETTING_TABLE, snakeCase, UNUSED_SETTINGS } from '../../src/setting-table.ts';
@@ -129,9 +129,9 @@ describe('a backend', () => {
 
   it.each([
     ['no app', [null], 'app: expected an object, {} will do; got null.'],
-    ['a URL for an app', ['redis://h'], 'app: expected an object, {} will do; got "redis://h".'],
-    ['null for options', [{}, null], 'options: expected an object; got null.'],
-    ['a URL for options', [{}, 'redis://h'], 'options: expected an object; got "redis://h".'],
+    ['a URL for an app', ['redis://h'], 'app: expected an object, {} will do; got a text with an address in it.'],
+    ['null for options', [{}, null], 'options: expected an object, such as { url }; got null.'],
+    ['a URL for options', [{}, 'redis://h'], 'options: expected an object, such as { url }; got a text with an address in it.'],
     ['a bad name in memory', [{}, { url: 'memory://', connectionName: 'my api' }], 'connectionName: expected 1 to 200'],
   ])('refuses %s', (_title, args, message) => {
     expect(() => create(...args)).toThrow(ImproperlyConfigured);
@@ -293,7 +293,7 @@ describe('settings of app.conf', () => {
   it('refuse what only Python can do', () => {
     const conf = { redis_backend_credential_provider: 'app.auth.Provider' };
     expect(() => resolve({}, conf)).toThrow(ImproperlyConfigured);
-    expect(() => resolve({}, conf)).toThrow('credentials: expected a function; got "app.auth.Provider"');
+    expect(() => resolve({}, conf)).toThrow('credentials: expected a function; got a value of type string.');
     expect(resolve({}, { redis_backend_credential_provider: null })).toEqual(resolve());
   });
 
@@ -327,5 +327,31 @@ describe('settings of app.conf', () => {
     expect(() => resolve({}, { resultExpires: -5 })).toThrow('expires: expected seconds, 0 or more, or null; got -5.');
     expect(() => resolve({}, { resultBackendTransportOptions: 'x' })).toThrow(ImproperlyConfigured);
     expect(() => resolve({}, 5 as never)).toThrow('app.conf: expected an object; got a value of type number.');
+  });
+
+  it.each([
+    ['options', () => new RedisBackend({}, 'redis://:hunter2@h' as never)],
+    ['app', () => new RedisBackend('redis://:hunter2@h' as never)],
+    ['credentials', () => new RedisBackend({}, { url: 'redis://h', credentials: 'hunter2' as never })],
+    ['app.conf.redisHost', () => new RedisBackend({ conf: { redisHost: 'redis://:hunter2@h' } })],
+    ['app.conf.redisPassword', () => new RedisBackend({ conf: { redisPassword: ['hunter2'] } })],
+  ])('a secret in the place of %s is not shown', (name, make) => {
+    expect(make).toThrow(CeleryError);
+    expect(make).toThrow(name);
+    expect(make).not.toThrow(/hunter2/);
+  });
+
+  it.each([
+    ['redisPort', 'abc'],
+    ['redisPort', 0],
+    ['redisHost', 5],
+    ['redisUsername', 1],
+  ])('the setting %s is refused when it is %p', (name, value) => {
+    expect(() => resolve({}, { [name]: value })).toThrow(`app.conf.${name}: expected`);
+  });
+
+  it('the option sentinel is refused without a URL of sentinel://', () => {
+    expect(() => resolve({ url: 'redis://h', sentinel: { masterName: 'm' } })).toThrow(/^sentinel: /);
+    expect(() => resolve({ sentinel: { masterName: 'm' } })).toThrow(ImproperlyConfigured);
   });
 });

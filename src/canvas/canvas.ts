@@ -106,7 +106,7 @@ export class Canvas {
 
   /** What the task that is running here sent so far. */
   get children(): readonly ResultTuple[] {
-    return this.#running.getStore()?.children ?? [];
+    return this.#running.getStore()?.children.slice() ?? [];
   }
 
   /**

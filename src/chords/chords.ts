@@ -85,6 +85,8 @@ const PATIENCE = 3;
 export class Chords {
   readonly #parts: ChordParts;
   readonly #pauses: Pauses;
+  /** How to end the wait for each body that is being sent. */
+  readonly #sending = new Set<(error: Error) => void>();
 
   constructor(parts: ChordParts) {
     this.#parts = parts;
@@ -160,6 +162,11 @@ export class Chords {
     this.#pauses.close();
   }
 
+  /** Waits no longer for bodies that are being sent. */
+  abandon(): void {
+    for (const reject of this.#sending) reject(new BackendClosedError());
+  }
+
   /**
    * The chord was complete before this part. A worker of Celery that sends the body now has no lock, and one with a lock
    * may be gone, so that a lease decides: who finds the chord still there takes it over.
@@ -203,8 +210,9 @@ export class Chords {
     const { bodies } = this.#parts;
     const { groupId, taskId, body } = prepared;
     try {
-      await bodies.send(body, values);
+      await this.#unlessAbandoned(bodies.send(body, values));
     } catch (cause) {
+      if (cause instanceof BackendClosedError) throw cause;
       const error = cause instanceof Error ? cause : new Error(String(cause));
       publish('celery-redis-backend:chord', { groupId, taskId, outcome: 'unsent', error });
       await bodies.fail(body, ChordBodies.unsent(errorRepr(cause)));
@@ -216,6 +224,19 @@ export class Chords {
     }
     publish('celery-redis-backend:chord', { groupId, taskId, outcome: 'sent' });
     return this.#finish(prepared, 'sent');
+  }
+
+  async #unlessAbandoned(sending: Promise<void>): Promise<void> {
+    let end: (error: Error) => void = () => undefined;
+    const abandoned = new Promise<never>((_, reject) => {
+      end = reject;
+    });
+    this.#sending.add(end);
+    try {
+      await Promise.race([sending, abandoned]);
+    } finally {
+      this.#sending.delete(end);
+    }
   }
 
   /** Deletes the keys. The body is on its way, so that failing would only have it sent again. */

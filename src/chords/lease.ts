@@ -1,5 +1,6 @@
 /** The signs of life of one who completes a chord. */
 import type { Clock, Timer } from '../clock.ts';
+import { BackendClosedError } from '../errors.ts';
 import type { ChordClaim, ChordStore } from '../ports.ts';
 
 /**
@@ -48,8 +49,9 @@ export class Lease {
   async #renew(): Promise<void> {
     try {
       await this.#tell();
-    } catch {
+    } catch (error) {
       // Out of reach: the next one, or `held`, tells whether it lapsed meanwhile.
+      if (error instanceof BackendClosedError && this.#state === 'held') this.#state = 'lost';
     }
     if (this.#state === 'held') this.start();
   }
