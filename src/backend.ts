@@ -126,8 +126,9 @@ export abstract class BaseBackend implements AsyncDisposable {
    * Subscribes to a task that is about to be sent, so that its first wait finds the subscription there, or the result:
    * call it, then send. Resolves when the subscription is confirmed, or after 100 ms; then it goes on by itself.
    *
-   * The channel, and the ready meta that comes over it, are held for 60 s, until the first wait or `forget`; of more than
-   * 10,000 the oldest go, of more than `maxCachedBytes` the oldest results. A wait that finds nothing held costs one
+   * The channel, then the SUCCESS that comes over it, is held for 60 s, until the first wait or `forget`; of more than
+   * 10,000 the oldest go, of more than `maxCachedBytes` the oldest results. A wait that finds the channel held costs one
+   * GET; so it reads a failure, which is not held since a SUCCESS may replace it. A wait that finds nothing held costs one
    * SUBSCRIBE and one GET, as without this; no result is lost.
    *
    * Never rejects: with `ignoreResult`, after `close`, for a result that is known, and for what is no task id it does

@@ -117,14 +117,21 @@ export class Waiting {
       const meta = consumer.holds.metaOf(taskId);
       if (meta) held.set(taskId, meta);
     }
-    if (held.size === 0) return reader.readMany(taskIds);
     const read = await reader.readMany(taskIds.filter((taskId) => !held.has(taskId)));
+    for (const [taskId, meta] of read) this.#drop(taskId, meta);
+    if (held.size === 0) return read;
     for (const taskId of held.keys()) consumer.holds.drop(taskId);
     return new Map([...taskIds].map((taskId) => [taskId, held.get(taskId) ?? read.get(taskId) ?? PENDING_META]));
   }
 
+  /** A wait that has what it waits for has used up what is held for it. */
+  #drop(taskId: string, { status }: TaskMeta): void {
+    if (isReady(status)) this.#parts.consumer.holds.drop(taskId);
+  }
+
   async #look(taskId: string, signal: AbortSignal | undefined, onMessage: MetaObserver | undefined): Promise<WaitEnd> {
     const meta = await abortable(this.#parts.reader.readStored(taskId), signal);
+    this.#drop(taskId, meta);
     if (onMessage) await onMessage(meta);
     return isReady(meta.status) ? meta : new WaitFailure(() => new TimeoutError(taskId, 0, 'unready'));
   }

@@ -144,7 +144,8 @@ export class Worker {
       const part = chords.prepare({ ...request, id: request.id ?? taskId }, state, result);
       return part ? () => chords.arrive(part) : undefined;
     } catch (error) {
-      return () => Promise.reject(error);
+      const reason = error instanceof Error ? error : new Error(String(error));
+      return () => Promise.reject(reason);
     }
   }
 

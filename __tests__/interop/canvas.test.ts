@@ -58,6 +58,13 @@ total = signature('celery_tasks.total', app=app)
 fail = signature('celery_tasks.fail', args=['value'], app=app)
 `;
 
+/** What Python raises for the failed `result` of a chord, and its tuple. */
+const CHORD_ERROR = `
+try:
+  result.get(timeout=50, follow_parents=False)
+except Exception as error:
+  return [type(error).__name__ + ': ' + str(error), result.as_tuple()]`;
+
 /** A canvas in both languages, and what comes of it. */
 const CANVASES: Readonly<
   Record<string, { readonly python: string; readonly typescript: Signature; readonly value: unknown }>
@@ -157,18 +164,30 @@ return [result.get(timeout=50), result.as_tuple()]`,
     },
   );
 
-  it('a chord with a failing part fails with a ChordError for both, and says which part', async () => {
+  it('a chord with a failing part that Python sends fails with the same ChordError for both, which says which part', async () => {
     const runs = times.map(async () => {
       const [text, tuple] = await border.python.runAside<[string, unknown]>(
         `${PRELUDE}
-result = chord([add(1, 1), fail, add(2, 2)], total).apply_async()
-try:
-  result.get(timeout=50, follow_parents=False)
-except Exception as error:
-  return [type(error).__name__ + ': ' + str(error), result.as_tuple()]`,
+result = chord([add(1, 1), fail, add(2, 2)], total).apply_async()${CHORD_ERROR}`,
       );
       expect(text).toMatch(/^ChordError: Dependency [\da-f-]+ raised (ValueError|TypeError)\('boom'/);
       const error = await failure(resultFromTuple(tuple, backend).get({ timeout: 50, followParents: false }));
+      expect(error).toMatchObject({ code: 'CELERY_CHORD', message: text.slice('ChordError: '.length) });
+    });
+    await Promise.all(runs);
+  });
+
+  it('a chord with a failing part that TypeScript sends fails with the same ChordError for both, which says which part', async () => {
+    const runs = times.map(async () => {
+      const part = taskId();
+      const fail = signature('celery_tasks.fail', ['value'], { options: { task_id: part } });
+      const sent = await canvas.apply(chord([add(1, 1), fail, add(2, 2)], total));
+      const error = await failure(resultFromTuple(sent, backend).get({ timeout: 50, followParents: false }));
+      const [text] = await border.python.runAside<[string, unknown]>(
+        `result = result_from_tuple(t, app=app)${CHORD_ERROR}`,
+        { t: sent },
+      );
+      expect(text).toMatch(new RegExp(`^ChordError: Dependency ${part} raised (ValueError|TypeError)\\('boom'`));
       expect(error).toMatchObject({ code: 'CELERY_CHORD', message: text.slice('ChordError: '.length) });
     });
     await Promise.all(runs);

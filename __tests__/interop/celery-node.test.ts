@@ -3,10 +3,11 @@ import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import celery from 'celery-node';
 import { attachClient, type Swallowed } from '../../src/adapters/celery-node/index.ts';
-import { RedisBackend } from '../../src/index.ts';
+import { Canvas, type CanvasMessage, chord, redisEnvelope, signature } from '../../src/canvas/index.ts';
+import { RedisBackend, resultFromTuple } from '../../src/index.ts';
 import { Border, keyOf, taskId } from '../support/border.ts';
 import { CeleryWorker } from '../support/celery.ts';
-import { NodeWorker } from '../support/celery-node.ts';
+import { type NodeTask, NodeWorker } from '../support/celery-node.ts';
 import { failure } from '../support/failure.ts';
 import { Monitor } from '../support/monitor.ts';
 import { RedisServer } from '../support/redis.ts';
@@ -190,6 +191,31 @@ describe('a client of celery-node', () => {
     });
     await client.disconnect();
     expect(node.told).toEqual([]);
+  });
+});
+
+describe('two workers of celery-node with one backend', () => {
+  it('send the bodies of their chords each to its own queue, and so does one attached after both', async () => {
+    const backend = border.backend();
+    const tasks = { add: (x: number, y: number) => x + y, list: (values: readonly number[]) => values };
+    const worker = (known: Readonly<Record<string, NodeTask>>, queue: string): NodeWorker =>
+      new NodeWorker(border.server.url, backend, known, { queue });
+    const send = (message: CanvasMessage): unknown => border.server.cli('LPUSH', message.queue, redisEnvelope(message));
+    const canvas = new Canvas({ send, backend, queue: 'second' });
+    const parts = [signature('add', [1, 1]), signature('add', [2, 2])];
+    const run = async (): Promise<unknown> =>
+      resultFromTuple(await canvas.apply(chord(parts, signature('list'))), backend).get({ timeout: 30 });
+    const runBesideFirst = async (): Promise<unknown> => {
+      await using first = worker({ add: tasks.add }, 'first');
+      await using second = worker(tasks, 'second');
+      const value = await run();
+      expect([first.told, second.told]).toEqual([[], []]);
+      return value;
+    };
+    expect(await runBesideFirst()).toEqual([2, 4]);
+    await using second = worker(tasks, 'second');
+    expect(await run()).toEqual([2, 4]);
+    expect(second.told).toEqual([]);
   });
 });
 

@@ -45,6 +45,44 @@ describe('the writes of one turn', () => {
     expect((await calls('evalsha')) - before).toBe(1);
   });
 
+  it('lets those that Redis permits pass, where the user may not write the key of another', async () => {
+    await server.cli('ACL', 'SETUSER', 'narrow', 'reset', 'on', '>p', '~celery-task-meta-a*', '+@all', '&*');
+    await using test = new DriverUnderTest({ url: `redis://narrow:p@127.0.0.1:${server.port}/0` });
+    const write = (id: string) =>
+      test.driver.store.write({ key: `celery-task-meta-${id}`, payload: meta('SUCCESS', id), ttl: 60, guard });
+    await server.cli('SET', 'celery-task-meta-a3', meta('SUCCESS'));
+    const outcomes = await Promise.allSettled(['a1', 'b1', 'a2', 'a3', 'b2'].map(write));
+    const forbidden = (id: string): unknown => ({
+      status: 'rejected',
+      reason: expect.objectContaining({
+        code: 'CELERY_BACKEND_REFUSED',
+        reply: 'NOPERM',
+        message: expect.stringContaining(`the store of celery-task-meta-${id}: `),
+      }),
+    });
+    expect(outcomes).toEqual([
+      { status: 'fulfilled', value: 'stored' },
+      forbidden('b1'),
+      { status: 'fulfilled', value: 'stored' },
+      { status: 'fulfilled', value: 'kept' },
+      forbidden('b2'),
+    ]);
+    expect(await server.cli('GET', 'celery-task-meta-a2')).toBe(meta('SUCCESS', 'a2'));
+  });
+
+  it('are not sent again one by one for an error that passes', async () => {
+    await using test = new DriverUnderTest({ url: server.url });
+    const write = (key: string) => test.driver.store.write({ key, payload: meta('SUCCESS'), ttl: 60, guard });
+    await Promise.all(['1', '2'].map(write));
+    const before = await calls('evalsha');
+    await server.cli('CONFIG', 'SET', 'maxmemory', 1);
+    const outcomes = await Promise.allSettled(['3', '4', '5'].map(write));
+    await server.cli('CONFIG', 'SET', 'maxmemory', 0);
+    const oom = { status: 'rejected', reason: expect.objectContaining({ reply: 'OOM' }) };
+    expect(outcomes).toEqual([oom, oom, oom]);
+    expect((await calls('evalsha')) - before).toBeLessThanOrEqual(1);
+  });
+
   it('sends a turn of many writes in several scripts, in order', async () => {
     await using test = new DriverUnderTest({ url: server.url });
     const large = 'x'.repeat(40 * 1024);

@@ -146,32 +146,55 @@ describe('the machine of a held channel', () => {
     expect([held.end, valueOf(waiting)]).toEqual([undefined, 1]);
   });
 
-  it.each(['SUCCESS', 'FAILURE', 'REVOKED'])(
-    'held -> unsubscribing: %s is held, and nothing is read for it',
+  it('held -> unsubscribing: a SUCCESS is held, and nothing is read for it', async () => {
+    hold();
+    await confirm();
+    await message(bytes('SUCCESS', 5));
+    expect(consumer.holds.metaOf('t1')).toMatchObject({ status: 'SUCCESS', result: 5 });
+    expect(driver.log).toEqual([`SUBSCRIBE ${key}`, `UNSUBSCRIBE ${key}`]);
+    last(driver.unsubscribes).answer(undefined);
+    await settle();
+    expect([consumer.channels, consumer.holds.size]).toEqual([0, 1]);
+    expect(cache.has('t1')).toBe(true);
+  });
+
+  it.each(['FAILURE', 'REVOKED'])(
+    'held -> held: %s is not kept, since a SUCCESS may still replace it; the first wait reads',
     async (status) => {
       hold();
       await confirm();
       await message(bytes(status, 5));
-      expect(consumer.holds.metaOf('t1')).toMatchObject({ status, result: 5 });
-      expect(driver.log).toEqual([`SUBSCRIBE ${key}`, `UNSUBSCRIBE ${key}`]);
-      last(driver.unsubscribes).answer(undefined);
+      expect(consumer.holds.metaOf('t1')).toBeUndefined();
+      expect([driver.log, consumer.holds.size]).toEqual([[`SUBSCRIBE ${key}`], 1]);
+      const waiting = wait();
       await settle();
-      expect([consumer.channels, consumer.holds.size]).toEqual([0, 1]);
-      expect(cache.has('t1')).toBe(status === 'SUCCESS');
+      expect(driver.log).toEqual([`SUBSCRIBE ${key}`, `GET ${key}`]);
+      last(driver.reads).answer([bytes(status, 5)]);
+      await settle();
+      expect([valueOf(waiting), consumer.holds.size]).toEqual([5, 0]);
     },
   );
 
-  it('subscribing -> unsubscribing: a ready message counts before the confirmation as well', async () => {
+  it('held -> unsubscribing: a SUCCESS that follows a FAILURE is what is held', async () => {
+    hold();
+    await confirm();
+    await message(bytes('FAILURE', 'boom'));
+    await message(bytes('SUCCESS', 42));
+    expect(consumer.holds.metaOf('t1')).toMatchObject({ status: 'SUCCESS', result: 42 });
+    expect(driver.log).toEqual([`SUBSCRIBE ${key}`, `UNSUBSCRIBE ${key}`]);
+  });
+
+  it('subscribing -> unsubscribing: a SUCCESS counts before the confirmation as well', async () => {
     const held = hold();
     await settle();
-    await message(bytes('FAILURE', 5));
+    await message(bytes('SUCCESS', 5));
     expect(consumer.holds.metaOf('t1')).toMatchObject({ result: 5 });
     await confirm();
     expect(held.end).toBeUndefined();
     expect(driver.reads).toEqual([]);
   });
 
-  it('held -> held: what is not ready, or no answer, is neither kept nor read', async () => {
+  it('held -> held: what is no SUCCESS, or no answer, is neither kept nor read', async () => {
     hold();
     await confirm();
     await message(bytes('PROGRESS', 1));
@@ -192,7 +215,7 @@ describe('the machine of a held channel', () => {
     driver.listener.onReconnect();
     await confirm();
     expect(driver.log).toEqual([`SUBSCRIBE ${key}`, `SUBSCRIBE ${key}`]);
-    await message(bytes('FAILURE', 'after'));
+    await message(bytes('SUCCESS', 'after'));
     expect(consumer.holds.metaOf('t1')).toMatchObject({ result: 'after' });
   });
 
@@ -269,7 +292,8 @@ describe('a hold', () => {
   it('ends after 60 s with its ready meta as well', async () => {
     hold();
     await confirm();
-    await message(bytes('FAILURE', 1));
+    await message(bytes('SUCCESS', 1));
+    expect(consumer.holds.metaOf('t1')).toBeDefined();
     await clock.advance(60_000);
     expect(consumer.holds.metaOf('t1')).toBeUndefined();
     expect(clock.timers).toBe(0);
@@ -350,8 +374,8 @@ describe('a hold', () => {
   it('without a meta does not give way to payloads', async () => {
     for (const taskId of ['t1', 't2', 't3']) hold(taskId);
     await confirm();
-    await message(bytes('FAILURE', 'x'.repeat(300), 't2'), 't2');
-    await message(bytes('FAILURE', 'x'.repeat(300), 't3'), 't3');
+    await message(bytes('SUCCESS', 'x'.repeat(300), 't2'), 't2');
+    await message(bytes('SUCCESS', 'x'.repeat(300), 't3'), 't3');
     expect(consumer.holds.size).toBe(2);
     await message(bytes('SUCCESS', 1));
     expect(consumer.holds.metaOf('t1')).toMatchObject({ result: 1 });
@@ -360,7 +384,7 @@ describe('a hold', () => {
   it('does not keep a payload that is more than there may be by itself', async () => {
     hold();
     await confirm();
-    await message(bytes('FAILURE', 'x'.repeat(600)));
+    await message(bytes('SUCCESS', 'x'.repeat(600)));
     expect(consumer.holds.size).toBe(0);
   });
 

@@ -59,6 +59,10 @@ async function message(taskId: string, status: string, result: unknown): Promise
   await settle();
 }
 
+function stored(taskId: string, status: string, result: unknown): Buffer {
+  return Buffer.from(JSON.stringify({ status, result, task_id: taskId }));
+}
+
 const FAILED = { exc_type: 'ValueError', exc_message: ['boom'], exc_module: 'builtins' };
 
 describe('onTaskCall', () => {
@@ -82,18 +86,50 @@ describe('onTaskCall', () => {
     expect(await backend.waitFor('t1')).toBe(42);
   });
 
-  it('makes the first wait be answered without a command', async () => {
+  it('gives the first wait the SUCCESS that replaced a failure, not the failure that came first', async () => {
     call('t1');
     await confirm();
     await message('t1', 'FAILURE', FAILED);
+    await message('t1', 'SUCCESS', 42);
     const log = [...driver.log];
+    expect(await backend.waitFor('t1')).toBe(42);
+    expect(driver.log).toEqual(log);
+  });
+
+  it('lets the first wait read a failure, over the subscription that is there', async () => {
+    call('t1');
+    await confirm();
+    await message('t1', 'FAILURE', FAILED);
+    expect(backend.stats().held).toBe(1);
+    const log = driver.log.length;
     const seen: unknown[] = [];
     const onMessage = (meta: TaskMeta): void => {
       seen.push(meta.result);
     };
-    await expect(backend.waitFor('t1', { onMessage })).rejects.toThrow(RemoteError);
+    const failed = expect(backend.waitFor('t1', { onMessage })).rejects.toThrow(RemoteError);
+    await settle();
+    expect(driver.log.slice(log)).toEqual(['GET celery-task-meta-t1']);
+    driver.reads.at(-1)?.answer([stored('t1', 'FAILURE', FAILED)]);
+    await failed;
     expect(seen).toEqual([expect.any(RemoteError)]);
-    expect(driver.log).toEqual(log);
+    expect(backend.stats().held).toBe(0);
+  });
+
+  it('is used up by a wait that finds a failure by one read, for one task or many', async () => {
+    call('t1');
+    call('t2');
+    await confirm();
+    await message('t1', 'FAILURE', FAILED);
+    await message('t2', 'FAILURE', FAILED);
+    const one = backend.waitFor('t1', { timeout: 0, propagate: false });
+    await settle();
+    driver.reads.at(-1)?.answer([stored('t1', 'FAILURE', FAILED)]);
+    expect(await one).toBeInstanceOf(RemoteError);
+    expect(backend.stats().held).toBe(1);
+    const many = backend.waitForMany(['t2']).next();
+    await settle();
+    driver.reads.at(-1)?.answer([stored('t2', 'FAILURE', FAILED)]);
+    expect((await many).done).toBe(false);
     expect(backend.stats().held).toBe(0);
   });
 
@@ -109,27 +145,30 @@ describe('onTaskCall', () => {
     await plain.close();
   });
 
-  it('is used up by the first wait: a second one for a failure subscribes and reads', async () => {
-    call('t1');
+  it('is used up by the first wait: a second one subscribes and reads where no results are cached', async () => {
+    const plain = new ScriptedBackend(driver, { clock, maxCachedResults: -1 });
+    call('t1', plain);
     await confirm();
-    await message('t1', 'FAILURE', FAILED);
-    await backend.waitFor('t1', { propagate: false });
+    await message('t1', 'SUCCESS', 1);
+    expect(await plain.waitFor('t1')).toBe(1);
     const log = driver.log.length;
-    const second = backend.waitFor('t1', { propagate: false });
+    const second = plain.waitFor('t1');
     await confirm();
-    driver.reads.at(-1)?.answer([Buffer.from(JSON.stringify({ status: 'FAILURE', result: FAILED, task_id: 't1' }))]);
-    expect(await second).toBeInstanceOf(RemoteError);
+    driver.reads.at(-1)?.answer([stored('t1', 'SUCCESS', 1)]);
+    expect(await second).toBe(1);
+    await plain.close();
     expect(driver.log.slice(log, log + 2).map((line) => line.split(' ')[0])).toEqual(['SUBSCRIBE', 'GET']);
   });
 
   it('lets a wait for many read those only that are not held, and tell of all in their order', async () => {
-    for (const taskId of ['t1', 't2', 't3']) call(taskId);
+    const plain = new ScriptedBackend(driver, { clock, maxCachedResults: -1 });
+    for (const taskId of ['t1', 't2', 't3']) call(taskId, plain);
     await confirm();
-    await message('t3', 'FAILURE', FAILED);
-    await message('t1', 'FAILURE', FAILED);
+    await message('t3', 'SUCCESS', 3);
+    await message('t1', 'SUCCESS', 1);
     const seen: string[] = [];
     const all = (async (): Promise<void> => {
-      for await (const [taskId] of backend.waitForMany(['t1', 't2', 't3'])) seen.push(taskId);
+      for await (const [taskId] of plain.waitForMany(['t1', 't2', 't3'])) seen.push(taskId);
     })();
     await settle();
     expect(driver.log.at(-1)).toBe('GET celery-task-meta-t2');
@@ -140,13 +179,14 @@ describe('onTaskCall', () => {
     await message('t2', 'SUCCESS', 2);
     await all;
     expect(seen).toEqual(['t1', 't3', 't2']);
-    expect(backend.stats().held).toBe(0);
+    expect(plain.stats().held).toBe(0);
+    await plain.close();
   });
 
   it('is undone by forget, before the key is deleted', async () => {
     call('t1');
     await confirm();
-    await message('t1', 'FAILURE', FAILED);
+    await message('t1', 'SUCCESS', 1);
     await backend.forget('t1').catch(() => undefined);
     expect(backend.stats().held).toBe(0);
   });

@@ -131,7 +131,11 @@ describe('a backend', () => {
     ['no app', [null], 'app: expected an object, {} will do; got null.'],
     ['a URL for an app', ['redis://h'], 'app: expected an object, {} will do; got a text with an address in it.'],
     ['null for options', [{}, null], 'options: expected an object, such as { url }; got null.'],
-    ['a URL for options', [{}, 'redis://h'], 'options: expected an object, such as { url }; got a text with an address in it.'],
+    [
+      'a URL for options',
+      [{}, 'redis://h'],
+      'options: expected an object, such as { url }; got a text with an address in it.',
+    ],
     ['a bad name in memory', [{}, { url: 'memory://', connectionName: 'my api' }], 'connectionName: expected 1 to 200'],
   ])('refuses %s', (_title, args, message) => {
     expect(() => create(...args)).toThrow(ImproperlyConfigured);

@@ -13,7 +13,9 @@
  * reading       -- read failed -----------------------> reading        (tried again)
  * reading, live -- message that is no answer ---------> reading        (read once more)
  * live          -- waiter joins ----------------------> live           (no read; shown the last meta)
- * any           -- ready, by message or read ---------> unsubscribing  (all waiters settled, or the meta held)
+ * others        -- ready, by message or read ---------> unsubscribing  (all waiters settled)
+ * held          -- SUCCESS, by message ---------------> unsubscribing  (the meta held instead)
+ * held          -- any other message -----------------> held           (not kept: a SUCCESS may still follow)
  * any           -- last waiter leaves, hold dropped --> unsubscribing
  * unsubscribing -- waiter joins, or held -------------> subscribing    (a new generation)
  * unsubscribing -- unsubscribed, or link made anew ---> absent
@@ -22,7 +24,8 @@
  *
  * It is complete because writers set before they publish: what the read, which follows the confirmation, does not find
  * is published after it. A channel that is only held is not read: most of them are of tasks not even sent. What it
- * missed, its first waiter's read finds; messages that are not ready, or no answer, are not kept. Confirmations and unready reads of an older generation are ignored; a ready meta always counts.
+ * missed, its first waiter's read finds; of messages only a SUCCESS is kept, which is final. Confirmations and unready
+ * reads of an older generation are ignored; a ready meta always counts.
  */
 import { Backstop } from './backstop.ts';
 import { Channel, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
@@ -221,7 +224,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     try {
       this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
       if (!channel.held) channel.last = { meta, payload, byRead };
-      if (isReady(meta.status)) this.holds.fill(channel, meta, payload.byteLength);
+      // Anything else may still be replaced, unseen once the channel is left.
+      if (meta.status === 'SUCCESS') this.holds.fill(channel, meta, payload.byteLength);
       for (const waiter of channel.waiters) this.#give(waiter, meta);
     } catch (error) {
       this.#endAll(channel, new WaitFailure(() => error));

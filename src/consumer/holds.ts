@@ -1,4 +1,4 @@
-/** What is held for waits to come: a channel, then the ready meta that came over it. */
+/** What is held for waits to come: a channel, then the SUCCESS that came over it. */
 import type { Channel } from './channel.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { TaskMeta } from '../meta.ts';
@@ -9,7 +9,7 @@ export interface HoldLimits {
   readonly holdForMs: number;
   /** Holds; the oldest go first. */
   readonly maxHeld: number;
-  /** Payload bytes of all ready metas together; of those the oldest holds go first. */
+  /** Payload bytes of all metas together; of those the oldest holds go first. */
   readonly maxHeldBytes: number;
 }
 
@@ -25,7 +25,7 @@ interface Hold {
   readonly channel: Channel;
   /** When it ends, on the monotonic clock. */
   readonly until: number;
-  /** The ready meta, once it is there. */
+  /** The SUCCESS, once it is there. */
   meta: TaskMeta | undefined;
   /** Payload bytes of it. */
   bytes: number;
@@ -37,9 +37,12 @@ interface Hold {
  * ```
  * absent     -- add --------------------------------> subscribed
  * subscribed -- add --------------------------------> subscribed  (its time begins anew)
- * subscribed -- a ready message --------------------> ready       (the channel is left)
+ * subscribed -- SUCCESS ----------------------------> done        (the channel is left)
+ * subscribed -- any other message ------------------> subscribed  (not kept)
  * any        -- taken by a wait, dropped, a bound --> absent
  * ```
+ *
+ * A failure is not kept: a SUCCESS may replace it, and nobody would tell.
  */
 export class Holds {
   readonly #limits: HoldLimits;
@@ -59,7 +62,7 @@ export class Holds {
     return this.#holds.size;
   }
 
-  /** The ready meta that is held for a task. */
+  /** The SUCCESS that is held for a task. */
   metaOf(taskId: string): TaskMeta | undefined {
     return this.#holds.get(taskId)?.meta;
   }
@@ -75,7 +78,7 @@ export class Holds {
     return channel.whenSubscribed();
   }
 
-  /** The task of a channel is ready: from now on its meta is held, and no channel. */
+  /** The task of a channel has succeeded: from now on its meta is held, and no channel. */
   fill(channel: Channel, meta: TaskMeta, bytes: number): void {
     const hold = this.#holds.get(channel.taskId);
     if (!hold) return;

@@ -167,7 +167,10 @@ function parseQuery(search: string, kind: 'tcp' | 'tls' | 'socket'): ReadonlyMap
     } else if (name === 'credential_provider') {
       throw new ImproperlyConfigured('url: credential_provider names a class of Python; give the option credentials.');
     } else if (!OPTIONS.has(name) && !IGNORED.has(name) && !(name === 'virtual_host')) {
-      throw new ImproperlyConfigured(`url: unknown option ${JSON.stringify(name.slice(0, 40))} in the query.`);
+      // With an @ behind it, it may be a part of a password.
+      const secret = /@|%40/.test(search);
+      const shown = secret ? '' : ` ${JSON.stringify(name.slice(0, 40))}`;
+      throw new ImproperlyConfigured(`url: unknown option${shown} in the query.${secret ? ` ${PERCENT_HINT}` : ''}`);
     }
   }
   return query;
@@ -210,7 +213,8 @@ function fail(part: 'host' | 'port'): never {
   throw new ImproperlyConfigured(`url: the ${part} is wrong: expected ${expected}. ${PERCENT_HINT}`);
 }
 
-const PERCENT_HINT = 'If the password has one of / ? # @ : in it, percent-encode it.';
+/** What to do where a part of a URL may be one of the password. */
+const PERCENT_HINT = 'If the password has one of / ? # @ : ; in it, percent-encode it.';
 
 function parseDb(text: string, context: string): number {
   const digits = text.replace(/^\/+|\/+$/g, '');

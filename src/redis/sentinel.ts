@@ -35,7 +35,8 @@ interface Word {
 const GRACE_MS = 250;
 
 /**
- * Asks all sentinels, and believes the one that knows of the newest failover. From the first question on it asks again
+ * Asks all sentinels, and believes the one that knows of the newest failover; never one before that which is known,
+ * unless most answer and all that do agree: they were reset. From the first question on it asks again
  * every `everyMs`, rather than wait to be told: a message of a sentinel can be lost, and a hung sentinel sends none.
  *
  * ```
@@ -100,26 +101,33 @@ export class Sentinels {
     return address;
   }
 
-  /** The newest word, once most sentinels have answered, or all that are going to in time. */
+  /** The newest word, once most sentinels have answered, or all that are going to in time; those behind need all. */
   #ask(): Promise<Word> {
     const { connections, clock } = this.#options;
     return new Promise((resolve, reject) => {
       const words: Word[] = [];
       const failures: Error[] = [];
+      const before = this.#known;
       let grace: Timer | undefined;
-      const answer = (): void => {
+      const answer = (most: boolean, all: boolean): void => {
         grace?.cancel();
         const newest = words.reduce((best, word) => (word.epoch > best.epoch ? word : best));
-        // Few sentinels may be cut off from the others, and name a master of the past.
-        const few = words.length <= connections.length / 2;
-        if (few && newest.epoch < (this.#known?.epoch ?? 0)) reject(new Error('the sentinels that answer are behind'));
-        else resolve(newest);
+        const behind = newest.epoch < (this.#known?.epoch ?? 0);
+        // Those that are behind may be the first to answer, or be cut off from the others.
+        if (!behind || (all && most && this.#known?.epoch === before?.epoch && agree(words))) resolve(newest);
+        else if (all) reject(new Error('the sentinels that answer are behind'));
+        else grace = undefined;
       };
       const look = (): void => {
         const all = words.length + failures.length === connections.length;
-        if (words.length > connections.length / 2 || (all && words.length > 0)) answer();
-        else if (all) reject(mostTelling(failures));
-        else if (words.length > 0) grace ??= clock.after(GRACE_MS, answer);
+        const most = words.length > connections.length / 2;
+        if (all && words.length === 0) reject(mostTelling(failures));
+        else if (most || all) answer(most, all);
+        else if (words.length > 0) {
+          grace ??= clock.after(GRACE_MS, () => {
+            answer(false, false);
+          });
+        }
       };
       for (const connection of connections) {
         void this.#askOne(connection)
@@ -152,6 +160,13 @@ export class Sentinels {
     }
     return { address, epoch: Number(master.get('config-epoch')) || 0 };
   }
+}
+
+/** Whether all name the same master, of the same failover. */
+function agree([first, ...others]: readonly Word[]): boolean {
+  const same = ({ address, epoch }: Word): boolean =>
+    epoch === first?.epoch && showAddress(address) === showAddress(first.address);
+  return others.every(same);
 }
 
 /** A flat list of names and values in RESP2, an object or a map in RESP3. */

@@ -1,6 +1,7 @@
 /** Results as keys of Redis. */
 import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
+import { BackendError } from '../errors.ts';
 import type { Caller } from './call.ts';
 import { refused, unavailable } from './errors.ts';
 import {
@@ -16,6 +17,7 @@ import {
 } from './scripts.ts';
 import type { Script } from './scripts.ts';
 import { TickBatch } from './tick-batch.ts';
+import { isRetryable } from '../retry.ts';
 
 /** The most keys of one MGET. */
 const MAX_READS = 100;
@@ -83,7 +85,8 @@ export class RedisStore implements ResultStore {
   /**
    * Unless the guard finds a SUCCESS: sets the key and publishes the same bytes, in one step. Commands: EVALSHA (EVAL at
    * first) for up to 64 writes of one turn, in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or
-   * when it cannot tell: GET, and another script with GET. Without a guard: SETEX or SET, PUBLISH.
+   * when it cannot tell: GET, and another script with GET. Without a guard: SETEX or SET, PUBLISH. A script of several
+   * writes that Redis refuses for good (NOPERM of one key) is sent again for each write alone.
    *
    * @throws BackendError with `reply` `'WRONGTYPE'` when the key holds something that is no result; it is left alone
    */
@@ -176,7 +179,9 @@ export class RedisStore implements ResultStore {
         else reject(refused(storeOf([key]), replyError(outcome ?? 'ERR no outcome')));
       });
     } catch (error) {
-      for (const { reject } of writes) reject(error);
+      // Redis checks the permissions of all keys at once, so that one key may have failed the others.
+      if (writes.length > 1 && isLasting(error)) for (const write of writes) void this.#store(script, [write]);
+      else for (const { reject } of writes) reject(error);
     }
   }
 
@@ -215,6 +220,11 @@ function storeOf([key = '', ...others]: readonly string[]): string {
 
 function ttlText(ttl: number | null): string {
   return ttl === null ? '' : String(ttl);
+}
+
+/** Whether Redis refused, and would again. */
+function isLasting(error: unknown): boolean {
+  return error instanceof BackendError && error.reply !== undefined && !isRetryable(error);
 }
 
 /** The text of an error that a script returned, as the error it was. */

@@ -58,7 +58,7 @@ const SINGLE: Readonly<Record<string, string>> = {
 /**
  * Reads a URL. Besides those of {@link parseRedisUrl}: `sentinel://user:password@a:26379/1;sentinel://b:26379`, of which
  * database and login of the first are the master's and the port is 6379 unless given, as in Celery; `redis+cluster://a:7000;b:7001`
- * and `rediss+cluster://`. The scheme of all but the first may be left out.
+ * and `rediss+cluster://`. The scheme of all but the first may be left out where there is no login.
  *
  * @throws ImproperlyConfigured that names the part, never its text, which may hold a password
  * @see celery.backends.redis.SentinelBackend._params_from_url
@@ -82,9 +82,11 @@ export function parseTopology(
   return { kind: 'cluster', target, seeds: addresses };
 }
 
-/** The URL for showing, each host as {@link maskUrl} shows it. */
+/** The URL for showing, each host as {@link maskUrl} shows it; none of them where a password may span several. */
 export function maskHosts(url: string): string {
-  if (!MANY.test(url)) return maskUrl(url);
+  const scheme = MANY.exec(url)?.[1];
+  if (scheme === undefined) return maskUrl(url);
+  if (loginMaySpan(url)) return `${scheme}://**`;
   const masked = chunksOf(url).map((chunk) =>
     chunk.includes('://') ? maskUrl(chunk) : maskUrl(`x://${chunk}`).slice('x://'.length),
   );
@@ -157,12 +159,26 @@ function chunksOf(url: string): string[] {
   return url.split(';').filter((chunk) => chunk !== '');
 }
 
+/**
+ * Whether a `;` may belong to a password, of which a part would then be taken for a host: `u:123;456@a`, which is how
+ * `456@a` after another host would look.
+ */
+function loginMaySpan(url: string): boolean {
+  return chunksOf(url).some((chunk) => chunk.includes('@') && !/^[a-z+]+:\/\//.test(chunk));
+}
+
 /** The servers of a URL. What the queries say holds for all of them, the first that says it wins. */
 function parseServers(
   url: string,
   scheme: string,
   defaults: RedisDefaults,
 ): { readonly servers: readonly RedisTarget[]; readonly masterName: string | undefined } {
+  if (loginMaySpan(url)) {
+    throw new ImproperlyConfigured(
+      `url: an @ behind a ; may belong to a password with a ; in it, or to another host: percent-encode the ; (%3B) or ` +
+        `the @ (%40) of a value, or write ${scheme}:// before each host that has a login.`,
+    );
+  }
   const chunks = chunksOf(url).map((chunk) => (chunk.includes('://') ? chunk : `${scheme}://${chunk}`));
   const query = new URLSearchParams();
   for (const chunk of chunks) {

@@ -12,12 +12,28 @@ export function holding(test: Declare): void {
     expect(producer.stats()).toMatchObject({ held: 2, waits: 0 });
     await worker.storeResult(good, { n: 1 }, 'SUCCESS');
     await worker.storeResult(bad, new Error('boom'), 'FAILURE');
+    await worker.storeResult(bad, 'better', 'SUCCESS');
     // Its message comes after theirs, over the same connection.
     const { result } = await context.live(producer, later);
     await context.raw.del(keyOf(good));
     await context.raw.del(keyOf(bad));
     expect(await producer.waitFor(good)).toEqual({ n: 1 });
-    expect(await outcome(producer.waitFor(bad))).toBeInstanceOf(RemoteError);
+    expect(await producer.waitFor(bad)).toBe('better');
+    expect(producer.stats().held).toBe(0);
+    await worker.storeResult(later, 1, 'SUCCESS');
+    await result;
+  });
+
+  test('a failure that came after onTaskCall is read by the first wait, one or of many', async (context) => {
+    const [one, many, polled, later] = [newId(), newId(), newId(), newId()];
+    const [producer, worker] = [context.backend(), context.backend()];
+    await Promise.all([one, many, polled].map((id) => producer.onTaskCall(id)));
+    for (const id of [one, many, polled]) await worker.storeResult(id, new Error('boom'), 'FAILURE');
+    const { result } = await context.live(producer, later);
+    expect(producer.stats().held).toBe(3);
+    expect(await outcome(producer.waitFor(one))).toBeInstanceOf(RemoteError);
+    for await (const [, meta] of producer.waitForMany([many])) expect(meta.status).toBe('FAILURE');
+    expect(await outcome(producer.waitFor(polled, { timeout: 0 }))).toBeInstanceOf(RemoteError);
     expect(producer.stats().held).toBe(0);
     await worker.storeResult(later, 1, 'SUCCESS');
     await result;

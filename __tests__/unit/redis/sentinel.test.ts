@@ -6,7 +6,10 @@ import { confirmMaster, Sentinels } from '../../../src/redis/sentinel.ts';
 import { type Address, showAddress } from '../../../src/redis/topology.ts';
 import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
-type Word = { readonly port: number; readonly epoch: number; readonly flags?: string } | Error | 'hung';
+type Word =
+  | { readonly port: number; readonly epoch: number; readonly flags?: string; readonly afterMs?: number }
+  | Error
+  | 'hung';
 
 /** Sentinels that say what they are told to. */
 function open(...said: Word[]): { sentinels: Sentinels; clock: VirtualClock; said: Word[]; moves: string[] } {
@@ -17,9 +20,15 @@ function open(...said: Word[]): { sentinels: Sentinels; clock: VirtualClock; sai
       const word = said[index];
       if (word === 'hung' || word === undefined) return new Promise(() => undefined);
       if (word instanceof Error) return Promise.reject(word);
-      const { port, epoch, flags = 'master' } = word;
+      const { port, epoch, flags = 'master', afterMs } = word;
       const fields = ['ip', 'h', 'port', String(port), 'flags', flags, 'num-other-sentinels', '2'];
-      return Promise.resolve([...fields, 'config-epoch', String(epoch)]);
+      const reply = [...fields, 'config-epoch', String(epoch)];
+      if (afterMs === undefined) return Promise.resolve(reply);
+      return new Promise((resolve) => {
+        clock.after(afterMs, () => {
+          resolve(reply);
+        });
+      });
     };
     return { run, close: () => Promise.resolve() } as unknown as Connection;
   });
@@ -75,6 +84,44 @@ describe('sentinels', () => {
     said[0] = { port: 1, epoch: 3 };
     await clock.advance(2000);
     expect(moves).toEqual(['h:2', 'h:1']);
+    await sentinels.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('of which most are behind do not move us back, as long as one that knows more may still answer', async () => {
+    const { sentinels, clock, said, moves } = open({ port: 1, epoch: 1 }, { port: 1, epoch: 1 }, { port: 1, epoch: 1 });
+    await sentinels.find();
+    said.splice(0, 3, { port: 2, epoch: 2 }, { port: 1, epoch: 1 }, { port: 1, epoch: 1 });
+    await clock.advance(2000);
+    expect(moves).toEqual(['h:2']);
+    said[0] = { port: 2, epoch: 2, afterMs: 30 };
+    await clock.advance(2000);
+    await clock.advance(30);
+    expect(moves).toEqual(['h:2']);
+    const found = sentinels.find();
+    await clock.advance(30);
+    await expect(found).resolves.toEqual({ host: 'h', port: 2 });
+    await sentinels.close();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('that are most but behind, and do not agree, are not believed when the others have failed', async () => {
+    const { sentinels, said } = open({ port: 2, epoch: 3 }, { port: 2, epoch: 3 }, { port: 2, epoch: 3 });
+    await sentinels.find();
+    said.splice(0, 3, { port: 1, epoch: 1 }, { port: 3, epoch: 2 }, new Error('gone'));
+    await expect(sentinels.find()).rejects.toThrow('the sentinels that answer are behind');
+    await sentinels.close();
+  });
+
+  it('that were reset are believed when all that answer agree, and are most', async () => {
+    const { sentinels, clock, said, moves } = open({ port: 2, epoch: 2 }, { port: 2, epoch: 2 }, { port: 2, epoch: 2 });
+    await sentinels.find();
+    said.splice(0, 3, { port: 1, epoch: 0 }, { port: 1, epoch: 0, afterMs: 300 }, new Error('gone'));
+    await clock.advance(2000);
+    await clock.advance(299);
+    expect(moves).toEqual([]);
+    await clock.advance(1);
+    expect(moves).toEqual(['h:1']);
     await sentinels.close();
     expect(clock.timers).toBe(0);
   });

@@ -102,6 +102,34 @@ describe('a URL of a cluster', () => {
   });
 });
 
+describe('a URL of many hosts with a ; in its password', () => {
+  it.each([
+    'redis+cluster://u:123;456@a:1',
+    'redis+cluster://u:p@123;456@a:1',
+    'rediss+cluster://u:123;456;789@a:1;b:2',
+    'redis+cluster://u:123;456#7@a:1',
+    'redis+cluster://u:123;456?client_name=7@a:1',
+    'sentinel://u:123/4;456@a:1?master_name=m',
+    'sentinel://u:123;456?789@a:1;b?master_name=m',
+    'redis://u:123?456=7@a:1',
+    'sentinel://u:123?456=7@a:1',
+  ])('%s is refused, and nothing of it is shown', (url) => {
+    let message = 'accepted';
+    try {
+      parseTopology(url, {}, named);
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toMatch(/^url: .*percent-encode/);
+    expect(message).not.toMatch(/123|456|789/);
+  });
+
+  it('is read where it is percent-encoded, or every host with a login has the scheme', () => {
+    expect(parseTopology('redis+cluster://u:123%3B456@a:1;b:2')).toMatchObject({ target: { password: '123;456' } });
+    expect(parseTopology('redis+cluster://a:1;redis+cluster://u:p@b:2').kind).toBe('cluster');
+  });
+});
+
 describe('another URL', () => {
   it('is one server', () => {
     expect(parseTopology('redis://a/1')).toMatchObject({ kind: 'server', target: { host: 'a', db: 1 } });
@@ -112,7 +140,11 @@ describe('another URL', () => {
 describe('a URL for showing', () => {
   it.each([
     ['sentinel://u:a@h:1/2;sentinel://:b@i:2?master_name=m', 'sentinel://u:**@h:1/2;sentinel://:**@i:2/'],
-    ['redis+cluster://:a@h:1;u:b@i:2?x=y', 'redis+cluster://:**@h:1/;u:**@i:2/'],
+    ['redis+cluster://:a@h:1;redis+cluster://u:b@i:2?x=y', 'redis+cluster://:**@h:1/;redis+cluster://u:**@i:2/'],
+    ['redis+cluster://:a%3Bb@h:1;i:2?x=y', 'redis+cluster://:**@h:1/;i:2/'],
+    ['redis+cluster://u:123;456@a:1', 'redis+cluster://**'],
+    ['redis+cluster://u:p@123;456@a:1', 'redis+cluster://**'],
+    ['sentinel://u:1?password=2;3@a:1/0', 'sentinel://**'],
     ['redis://:a;b@h', 'redis://:**@h/'],
   ])('%s has no password of any host', (url, shown) => {
     expect(maskHosts(url)).toBe(shown);

@@ -1,12 +1,11 @@
 /** Workers of celery-node whose results everybody can read, and whose tasks may be parts of chains, groups and chords. */
-import type { CeleryApp } from '../../arguments.ts';
 import type { BaseBackend } from '../../backend.ts';
-import { Canvas, type CanvasHooks } from '../../canvas/canvas.ts';
-import { ImproperlyConfigured } from '../../errors.ts';
+import { Canvas } from '../../canvas/canvas.ts';
 import { type SwallowedObserver, Swallower } from '../swallowed.ts';
 import { Face } from './face.ts';
 import { Publisher } from './publisher.ts';
 import { Runner } from './runner.ts';
+import { sendersOf } from './senders.ts';
 import type { CeleryNodeDelivery, CeleryNodeWorker } from './types.ts';
 
 /** What {@link attachWorker} takes besides. */
@@ -34,7 +33,9 @@ export interface AttachWorkerOptions {
  * body of a chord, error callbacks. An unknown task fails with NotRegistered, an expired one is revoked, one with an
  * `eta` is held until then. `whenCurrentJobsFinished` waits for the stores too. Nothing rejects that nobody looks at.
  *
- * The backend's `app` is given the hooks `applySignature` and `callErrbacks`, unless it has its own.
+ * The backend's `app` is given the hooks `applySignature` and `callErrbacks`, unless it has its own. Of several workers
+ * on one app each sends what follows its own tasks, by its own broker; what is sent outside of tasks goes by the one that
+ * was attached last and is not disconnected, without any it is refused with ImproperlyConfigured.
  *
  * @returns the same worker
  * @throws ImproperlyConfigured when the backend's `app` cannot be given them
@@ -53,9 +54,13 @@ export function attachWorker<W extends CeleryNodeWorker>(
     queue: queue ?? worker.conf.CELERY_QUEUE,
     backend,
   });
-  giveHooks(backend.app, canvas.hooks);
+  const senders = sendersOf(backend.app);
+  senders.add(backend.app, worker, canvas);
   const face = new Face(backend, own, swallower);
-  face.atEnd(() => publisher.close());
+  face.atEnd(() => {
+    senders.remove(worker, canvas);
+    return publisher.close();
+  });
   // Private to TypeScript only.
   Reflect.set(worker, '_backend', face);
   const { handlers, activeTasks, conf } = worker;
@@ -65,18 +70,9 @@ export function attachWorker<W extends CeleryNodeWorker>(
   });
   Reflect.set(worker, 'createTaskHandler', () => (message: CeleryNodeDelivery | null | undefined): Promise<void> => {
     if (!message) return Promise.resolve();
-    const job = runner.run(message).finally(() => activeTasks.delete(job));
+    const job = senders.run(canvas, () => runner.run(message)).finally(() => activeTasks.delete(job));
     activeTasks.add(job);
     return job;
   });
   return worker;
-}
-
-function giveHooks(app: CeleryApp, hooks: CanvasHooks): void {
-  const missing = Object.entries(hooks).filter(([name]) => Reflect.get(app, name) === undefined);
-  if (missing.every(([name, hook]) => Reflect.set(app, name, hook))) return;
-  throw new ImproperlyConfigured(
-    'app: expected an object that can be given applySignature and callErrbacks; got a frozen one. Make the backend with ' +
-      'an app that is not, or that has both.',
-  );
 }
