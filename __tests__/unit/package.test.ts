@@ -106,6 +106,7 @@ describe('the built package', () => {
       const tsc = join(folder, 'node_modules/typescript/bin/tsc');
       expect(() => execFileSync(process.execPath, [tsc, '-p', '.'], { cwd: folder, stdio: 'pipe' })).not.toThrow();
       rmSync(join(folder, 'package.json'));
+      rmSync(join(folder, 'tsconfig.json'));
     },
     240_000,
   );
