@@ -17,6 +17,9 @@ import { working } from './working.ts';
 /** Titles of tests that a driver cannot pass, each with the reason. */
 export type Exceptions = Readonly<Record<string, string>>;
 
+/** Groups of 10,000 take their time on a cluster, where each key is a command, and on a machine that is busy. */
+const SLOWEST_MS = 300_000;
+
 /** Declares the whole contract for one driver. */
 export function describeBackend(name: string, open: () => Promise<RawStore>, exceptions: Exceptions = {}): void {
   describe(name, () => {
@@ -36,7 +39,7 @@ export function describeBackend(name: string, open: () => Promise<RawStore>, exc
     for (const declare of [storing, reading, waiting, caching, grouping, working, chords, completing, holding]) {
       declare((title, run) => {
         titles.push(title);
-        if (!(title in exceptions)) it(title, () => run(context));
+        if (!(title in exceptions)) it(title, () => run(context), SLOWEST_MS);
       });
     }
 
