@@ -20,6 +20,8 @@ const config: Config = {
   coverageProvider: 'v8',
   collectCoverageFrom: ['src/**/*.ts'],
   testTimeout: 60_000,
+  // Modules of finished suites are never freed: a worker that has gathered so many is replaced before it gets slow.
+  workerIdleMemoryLimit: '512MB',
   projects: [
     {
       ...base,

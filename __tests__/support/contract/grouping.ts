@@ -102,7 +102,8 @@ export function grouping(test: Declare): void {
   });
 
   test('a group of 10,000 that is ready is joined in one batch, without a subscription', async (context) => {
-    const [writer, backend] = [context.backend(), context.backend({ maxCachedResults: -1 })];
+    // A batch that takes longer than `commandTimeout` is waited for by push instead.
+    const [writer, backend] = [context.backend(), context.backend({ maxCachedResults: -1, commandTimeout: 60 })];
     const ids = Array.from({ length: 10_000 }, newId);
     for (let from = 0; from < ids.length; from += 500) {
       await Promise.all(ids.slice(from, from + 500).map((id) => writer.storeResult(id, id, 'SUCCESS')));
