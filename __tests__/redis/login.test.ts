@@ -92,19 +92,4 @@ describe('a login', () => {
     await test.until(() => test.count('commands', 'ready') === 2);
     await expect(test.driver.store.read('key')).resolves.toBeNull();
   });
-
-  it('as a user with the least rights works, with the rights of the documentation', async () => {
-    const rights =
-      '-@all +evalsha +eval +getrange +setex +get +mget +publish +subscribe +unsubscribe +ping +hello +info';
-    const keys = ['~celery-task-meta-*', '&celery-task-meta-*', '+client|setname'];
-    await server.cli('ACL', 'SETUSER', 'least', 'reset', 'on', '>p', ...rights.split(' '), ...keys);
-    await using test = new DriverUnderTest({ url: url('least:p') });
-    await expect(test.driver.source.subscribe(['celery-task-meta-1'])).resolves.toEqual([null]);
-    const write = { key: 'celery-task-meta-1', payload: meta('SUCCESS'), ttl: 60, guard };
-    await expect(test.driver.store.write(write)).resolves.toBe('stored');
-    await expect(test.driver.store.readMany(['celery-task-meta-1', 'celery-task-meta-2'])).resolves.toHaveLength(2);
-    await test.until(() => test.messages.length === 1);
-    await expect(failure(test.driver.store.remove('celery-task-meta-1'))).resolves.toMatchObject({ reply: 'NOPERM' });
-    expect(test.warnings.given).toEqual([]);
-  });
 });

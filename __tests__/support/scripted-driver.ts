@@ -14,6 +14,14 @@ type Refusals = readonly (Error | null)[];
 
 export const outage = (): BackendError => new BackendError('out of reach', { code: 'CELERY_BACKEND_UNAVAILABLE' });
 
+/** The reads of one turn. */
+interface Batch {
+  readonly keys: string[];
+  readonly payloads: Promise<Payloads>;
+  /** Its place in the log. */
+  readonly line: number;
+}
+
 export class ScriptedDriver implements ResultStore, ChannelSource {
   usable = true;
   readonly reads: Asked<Payloads>[] = [];
@@ -23,13 +31,19 @@ export class ScriptedDriver implements ResultStore, ChannelSource {
   /** Every command with its keys, in order. */
   readonly log: string[] = [];
   listener!: ChannelListener;
+  #batch: Batch | undefined;
 
   listen(listener: ChannelListener): void {
     this.listener = listener;
   }
 
+  /** Those of one turn are one question, as of a store. */
   async read(key: string): Promise<Uint8Array | null> {
-    return (await this.readMany([key]))[0] ?? null;
+    const place = this.#batch?.keys.length ?? 0;
+    this.#batch ??= this.#begin();
+    this.#batch.keys.push(key);
+    this.log[this.#batch.line] = ['GET', ...this.#batch.keys].join(' ');
+    return (await this.#batch.payloads)[place] ?? null;
   }
 
   readMany(keys: readonly string[]): Promise<Payloads> {
@@ -52,8 +66,17 @@ export class ScriptedDriver implements ResultStore, ChannelSource {
     return Promise.reject(new Error('not scripted'));
   }
 
+  #begin(): Batch {
+    queueMicrotask(() => {
+      this.#batch = undefined;
+    });
+    const keys: string[] = [];
+    const payloads = this.#ask('GET', this.reads, keys);
+    return { keys, payloads, line: this.log.length - 1 };
+  }
+
   #ask<T>(command: string, list: Asked<T>[], keys: readonly string[]): Promise<T> {
-    this.log.push(`${command} ${keys.join(' ')}`);
+    this.log.push([command, ...keys].join(' '));
     return new Promise<T>((resolve, reject) => {
       list.push({
         keys,

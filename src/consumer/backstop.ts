@@ -58,14 +58,7 @@ export class Backstop {
   async #next(): Promise<void> {
     this.#timer = undefined;
     const chunk = this.#chunk();
-    if (chunk.length > 0) {
-      // A link that is down has its own cure: what it misses is read when it is back.
-      const payloads = await this.#store.readMany(chunk.map((channel) => channel.key)).catch(() => []);
-      payloads.forEach((payload, i) => {
-        const channel = chunk[i];
-        if (channel && payload) this.#found(channel, payload);
-      });
-    }
+    await Promise.all(chunk.map((channel) => this.#look(channel)));
     if (!this.#round) return;
     if (chunk.length === CHUNK) {
       this.#timer = this.#clock.after(PAUSE_MS, () => void this.#next());
@@ -73,6 +66,12 @@ export class Backstop {
       this.#round = undefined;
       this.wake();
     }
+  }
+
+  /** Never rejects: a link that is down has its own cure, and what it misses is read when it is back. */
+  async #look(channel: Channel): Promise<void> {
+    const payload = await this.#store.read(channel.key).catch(() => null);
+    if (payload) this.#found(channel, payload);
   }
 
   #chunk(): Channel[] {

@@ -27,8 +27,7 @@ export interface ConsumerParts extends HoldLimits {
 export function warnRefused(warnings: Warnings, error: Error): void {
   warnings.warn(
     'CELERY_CHANNEL_REFUSED',
-    `Redis refuses to subscribe to a result channel (${error.message}). Waits fall back to a slow re-read: ` +
-      `allow this user the channels of its keys, for instance by ACL SETUSER <user> &celery-task-meta-*.`,
+    `Waits of this backend fall back to a slow re-read, since messages do not reach them: ${error.message}`,
   );
 }
 

@@ -162,12 +162,18 @@ export class Verifier {
     return passing;
   }
 
+  /** Each for itself, though the store sends them together: a key that is refused ends its own waits. */
   async #read(members: readonly Member[]): Promise<void> {
-    if (members.length === 0) return;
-    const payloads = await this.#store.readMany(members.map(({ channel }) => channel.key));
-    members.forEach(({ channel, generation }, i) => {
-      this.#host.onRead(channel, generation, payloads[i] ?? null);
+    const reads = await Promise.allSettled(members.map(({ channel }) => this.#store.read(channel.key)));
+    let passing: Error | undefined;
+    members.forEach((member, i) => {
+      const { channel, generation } = member;
+      const read = reads[i];
+      if (read?.status === 'fulfilled') this.#host.onRead(channel, generation, read.value);
+      else if (isRetryable(read?.reason)) passing = read?.reason as Error;
+      else if (isCurrent(member)) this.#failed([member], read?.reason);
     });
+    if (passing) throw passing;
   }
 
   async #unsubscribe(members: readonly Member[]): Promise<void> {

@@ -12,10 +12,11 @@ type Command = (...args: unknown[]) => Promise<unknown>;
 export function asking(client: RedisClient): RedisClient {
   const scripts = new Map<PropertyKey, Command>();
   const ask = (command: Command): Command => {
-    return (...args) => {
-      // What follows tells whether it was accepted.
-      client.call('ASKING').catch(() => undefined);
-      return command(...args);
+    return async (...args) => {
+      const send = async (): Promise<unknown> => command(...args);
+      // Both are written in this turn. A command whose ASKING was refused is only sent back to where we come from.
+      const [, reply] = await Promise.all([client.call('ASKING'), send()]);
+      return reply;
     };
   };
   const defineCommand: RedisClient['defineCommand'] = (name, { lua, numberOfKeys }) => {

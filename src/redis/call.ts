@@ -7,6 +7,8 @@ export interface Call<T> {
   readonly what: string;
   /** The key, or one of several in the same slot of a cluster; `null` when any node will do. */
   readonly key: string | null;
+  /** Its script, if it is one, for messages. */
+  readonly lua?: string;
   /** Bytes that it sends. @default 0 */
   readonly bytes?: number;
   /** How long it may take, from its acceptance. @default that of the connection */

@@ -132,6 +132,7 @@ export class RedisChords implements ChordStore {
       what,
       key: keys[0] ?? null,
       bytes,
+      lua: script.lua,
       send: (client) => callScript(client, script, keys, args),
     });
   }

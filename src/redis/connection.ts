@@ -200,7 +200,7 @@ export class Connection implements Caller {
     }
     // This master has become a replica: connecting anew may find the new one.
     if (replyOf(error) === 'READONLY') this.#link?.drop(sanitise(error));
-    return refused(call.what, error);
+    return refused(call.what, error, call);
   }
 
   #begin(): void {

@@ -76,7 +76,7 @@ export class RedisDriver implements Driver {
     this.#commands = commands;
     this.store = new RedisStore(commands, options.warnings);
     this.chords = new RedisChords(commands, { atomic: !commands.isCluster });
-    this.source = new RedisSubscriber(subscriber);
+    this.source = new RedisSubscriber(subscriber, options.warnings);
     for (const each of [commands, subscriber]) {
       each.onReady((first) => {
         this.source.connected(first);

@@ -3,6 +3,7 @@
  * none is ever passed on: what leaves this package is a copy of the message and the code.
  */
 import { BackendError } from '../errors.ts';
+import { grantFor, isDenied, type Needs } from './permissions.ts';
 
 /** Whether Redis said this, rather than ioredis or the system. */
 export function isReply(error: Error): boolean {
@@ -27,9 +28,10 @@ function cleanMessage(message: string): string {
   return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
 }
 
-/** The first word of an error reply: `'WRONGTYPE'`. */
+/** The first word of an error reply: `'WRONGTYPE'`; `'NOPERM'` also for what a script was refused. */
 export function replyOf(error: Error): string {
-  return /^[A-Z]+/.exec(cleanMessage(error.message))?.[0] ?? 'ERR';
+  const message = cleanMessage(error.message);
+  return isDenied(message) ? 'NOPERM' : (/^[A-Z]+/.exec(message)?.[0] ?? 'ERR');
 }
 
 /** The `code` of a system or TLS error. */
@@ -47,10 +49,16 @@ export function sanitise(error: Error): Error {
   return code === undefined ? copy : Object.assign(copy, { code });
 }
 
-/** The error of a call that Redis answered with an error. `what` is the call: `'GET celery-task-meta-1'`. */
-export function refused(what: string, error: Error): BackendError {
+/**
+ * The error of a call that Redis answered with an error. For want of a permission it says how to grant it.
+ *
+ * @param what - the call: `'GET celery-task-meta-1'`
+ */
+export function refused(what: string, error: Error, needs: Needs = {}): BackendError {
   const cause = sanitise(error);
-  return new BackendError(`Redis refused ${what}: ${cause.message}`, {
+  const grant = grantFor(cause.message, needs);
+  const remedy = grant === undefined ? '' : ` (allow it: ${grant})`;
+  return new BackendError(`Redis refused ${what}: ${cause.message}${remedy}`, {
     code: 'CELERY_BACKEND_REFUSED',
     reply: replyOf(error),
     cause,
@@ -112,6 +120,8 @@ export function advice(error: Error): string {
   const known = code === undefined ? undefined : ADVICE_BY_CODE[code];
   if (known !== undefined) return `${code ?? ''}: ${known}`;
   const message = sanitise(error).message;
-  const hint = ADVICE_BY_REPLY.find(([pattern]) => pattern.test(message))?.[1];
+  const grant = grantFor(message);
+  const hint =
+    grant === undefined ? ADVICE_BY_REPLY.find(([pattern]) => pattern.test(message))?.[1] : `allow it: ${grant}`;
   return hint === undefined ? message : `${message} (${hint})`;
 }

@@ -4,6 +4,7 @@ import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts
 import { BackendError } from '../errors.ts';
 import type { Caller } from './call.ts';
 import { refused, unavailable } from './errors.ts';
+import { channelRule } from './permissions.ts';
 import {
   CHANGED,
   COMPARED_WRITE,
@@ -69,7 +70,7 @@ export class RedisStore implements ResultStore {
   /**
    * The stored bytes, `null` when there is no such key. Commands: GET, or one MGET for up to 100 reads of one tick; on
    * a cluster one GET each, all sent at once. A key of another type is an error by GET, and reads as `null` in an MGET,
-   * as Redis has it.
+   * as Redis has it. An MGET that Redis refuses for good (NOPERM of one key) is sent again as a GET each.
    */
   read(key: string): Promise<Buffer | null> {
     return new Promise((resolve, reject) => {
@@ -96,8 +97,8 @@ export class RedisStore implements ResultStore {
     if (outcome !== UNANNOUNCED) return 'stored';
     this.#warnings.warn(
       'CELERY_UNANNOUNCED',
-      `Results are stored, but this Redis user may not publish (${write.key}): those who wait find them late. ` +
-        'Allow the channels: ACL SETUSER ... &celery-task-meta-*',
+      `Results are stored, but this Redis user may not publish (${write.key}): those who wait find them late ` +
+        `(allow it: ACL SETUSER <user> +publish ${channelRule(write.key)}).`,
     );
     return 'unannounced';
   }
@@ -126,7 +127,8 @@ export class RedisStore implements ResultStore {
         resolve(payloads[index] ?? null);
       });
     } catch (error) {
-      for (const { reject } of reads) reject(error);
+      if (reads.length > 1 && isLasting(error)) for (const read of reads) void this.#fetch([read]);
+      else for (const { reject } of reads) reject(error);
     }
   }
 
@@ -176,7 +178,7 @@ export class RedisStore implements ResultStore {
       writes.forEach(({ key, resolve, reject }, index) => {
         const outcome = outcomes[index];
         if (typeof outcome === 'number') resolve(outcome);
-        else reject(refused(storeOf([key]), replyError(outcome ?? 'ERR no outcome')));
+        else reject(refusedBy(script, key, outcome));
       });
     } catch (error) {
       // Redis checks the permissions of all keys at once, so that one key may have failed the others.
@@ -192,7 +194,7 @@ export class RedisStore implements ResultStore {
       if (stored && guard.isSuccess(stored)) return KEPT;
       const expected = stored ? [stored] : [];
       const [outcome] = await this.#run(COMPARED_WRITE, [key], [value, ttlText(ttl), ...expected]);
-      if (typeof outcome !== 'number') throw refused(storeOf([key]), replyError(outcome ?? 'ERR no outcome'));
+      if (typeof outcome !== 'number') throw refusedBy(COMPARED_WRITE, key, outcome);
       if (outcome !== CHANGED) return outcome;
     }
     throw unavailable(`The value of ${key} changed ${MAX_ROUNDS} times while it was to be written.`);
@@ -203,6 +205,7 @@ export class RedisStore implements ResultStore {
       what: storeOf(keys),
       key: keys[0] ?? null,
       bytes: args.reduce((sum, { length }) => sum + length, 0),
+      lua: script.lua,
       send: async (client) => {
         const outcomes = await runScript(client, script, keys, args);
         // It concerns the connection, and so every key.
@@ -225,6 +228,11 @@ function ttlText(ttl: number | null): string {
 /** Whether Redis refused, and would again. */
 function isLasting(error: unknown): boolean {
   return error instanceof BackendError && error.reply !== undefined && !isRetryable(error);
+}
+
+/** The error of one key of a script that went through. */
+function refusedBy({ lua }: Script, key: string, text = 'ERR no outcome'): BackendError {
+  return refused(storeOf([key]), replyError(text), { key, lua });
 }
 
 /** The text of an error that a script returned, as the error it was. */

@@ -1,4 +1,5 @@
 /** Messages of Redis channels. */
+import type { Warnings } from '../diagnostics.ts';
 import type { ChannelListener, ChannelSource } from '../ports.ts';
 import type { RedisClient, RedisPipeline } from './client.ts';
 import type { Connection } from './connection.ts';
@@ -14,10 +15,12 @@ const MAX_CHANNELS = 1000;
  */
 export class RedisSubscriber implements ChannelSource {
   readonly #connection: Connection;
+  readonly #warnings: Pick<Warnings, 'warn'>;
   #listener: ChannelListener | undefined;
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, warnings: Pick<Warnings, 'warn'>) {
     this.#connection = connection;
+    this.#warnings = warnings;
     connection.onClient((client) => {
       client.on('messageBuffer', (channel, payload) => {
         this.#listener?.onMessage(channel.toString(), payload);
@@ -48,11 +51,18 @@ export class RedisSubscriber implements ChannelSource {
   /** Unsubscribes, unless the link is down. Command: UNSUBSCRIBE, one a channel, pipelined. */
   async unsubscribe(channels: readonly string[]): Promise<void> {
     if (this.#connection.state !== 'ready') return;
+    let outcomes: readonly (Error | null)[] = [];
     try {
-      await this.#inChunks('UNSUBSCRIBE', channels, (pipeline, channel) => pipeline.unsubscribe(channel));
+      outcomes = await this.#inChunks('UNSUBSCRIBE', channels, (pipeline, channel) => pipeline.unsubscribe(channel));
     } catch {
       // The link broke, which unsubscribes too.
     }
+    const refusal = outcomes.find((outcome) => outcome !== null);
+    if (!refusal) return;
+    this.#warnings.warn(
+      'CELERY_CHANNEL_REFUSED',
+      `Channels that nobody waits on stay subscribed until the connection is made anew: ${refusal.message}`,
+    );
   }
 
   /** All chunks leave at once, so that what is asked for after them leaves after them. */
@@ -80,7 +90,10 @@ export class RedisSubscriber implements ChannelSource {
       patient: true,
       send: (client) => exchange(client, channels, add),
     });
-    return results.map((error, index) => error && refused(`${name} ${channels[index] ?? ''}`, error));
+    return results.map((error, index) => {
+      const channel = channels[index] ?? '';
+      return error && refused(`${name} ${channel}`, error, { channel });
+    });
   }
 }
 

@@ -14,7 +14,7 @@ import { writeYaml } from './yaml-write.ts';
  * which is YAML too. A value that is no string is no SUCCESS.
  */
 const PROBE = String.raw`
-local text = redis.pcall('GET', key)
+local text = redis.call('GET', key)
 if type(text) ~= 'string' then return false end
 if string.find(text, '\nstatus: SUCCESS\n', 1, true) then return true end
 if string.find(text, '^%s*{') then

@@ -6,10 +6,11 @@ import { callScript } from '../../../src/redis/scripts.ts';
 /** Records its commands, as ioredis would send them. */
 class FakeClient {
   readonly sent: string[] = [];
+  refuses = false;
 
   call(...words: string[]): Promise<unknown> {
     this.sent.push(words.join(' '));
-    return words[0] === 'ASKING' ? Promise.reject(new Error('whatever')) : Promise.resolve(1);
+    return words[0] === 'ASKING' && this.refuses ? Promise.reject(new Error('NOPERM asking')) : Promise.resolve(1);
   }
 
   getBuffer(key: string): Promise<Buffer> {
@@ -29,6 +30,13 @@ describe('a client that asks', () => {
     await expect(asker.getBuffer('a')).resolves.toEqual(Buffer.from('x'));
     await asker.getBuffer('b');
     expect(client.sent).toEqual(['ASKING', 'GET a', 'ASKING', 'GET b']);
+  });
+
+  it('fails by the refusal of ASKING, not by what the command alone leads to', async () => {
+    const client = new FakeClient();
+    client.refuses = true;
+    await expect(asking(client as unknown as RedisClient).getBuffer('a')).rejects.toThrow('NOPERM asking');
+    expect(client.sent).toEqual(['ASKING', 'GET a']);
   });
 
   it('sends scripts whole, whether or not the client knows them', async () => {
