@@ -73,7 +73,10 @@ export interface MetaWaitOptions {
   readonly timeout?: number | null | undefined;
   /** Ends the wait with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Is shown every state that is seen, the ready one included. What it throws ends the wait. */
+  /**
+   * Is shown every state that is seen, the ready one included. What it throws, or rejects with, ends the wait. Where it
+   * returns a promise for the ready one, the wait ends once that is settled, but not after its own limits.
+   */
   readonly onMessage?: MetaObserver | undefined;
 }
 

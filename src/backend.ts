@@ -14,6 +14,7 @@ import {
 } from './arguments.ts';
 import type { ChordOutcome } from './chords/chords.ts';
 import type { Clock } from './clock.ts';
+import type { WaitEnd } from './consumer/channel.ts';
 import type { Completion } from './consumer/completions.ts';
 import type { BackendStats, Warnings } from './diagnostics.ts';
 import { BackendClosedError } from './errors.ts';
@@ -109,17 +110,16 @@ export abstract class BaseBackend implements AsyncDisposable {
   waitFor<T = unknown>(taskId: string, options?: WaitOptions & { readonly propagate?: true | undefined }): Promise<T>;
   waitFor<T = unknown>(taskId: string, options: WaitOptions): Promise<T | Error>;
   async waitFor<T = unknown>(taskId: string, options: WaitOptions = {}): Promise<T | Error> {
-    const { status, result } = await this.waitForMeta(taskId, options);
+    const begun = this.#begin(taskId, options);
+    const { status, result } = this.#parts.waiting.finish(taskId, begun instanceof Promise ? await begun : begun);
     if (PROPAGATE_STATES.has(status) && options.propagate !== false) throw result;
     return result as T;
   }
 
   /** As {@link waitFor}, but returns the whole ready meta, a failed one too. */
   async waitForMeta(taskId: string, options: MetaWaitOptions = {}): Promise<TaskMeta> {
-    checkId(taskId);
-    const timeoutMs = checkWait(options);
-    this.#checkOpen();
-    return this.#parts.waiting.one(taskId, timeoutMs, options);
+    const begun = this.#begin(taskId, options);
+    return this.#parts.waiting.finish(taskId, begun instanceof Promise ? await begun : begun);
   }
 
   /**
@@ -415,6 +415,13 @@ export abstract class BaseBackend implements AsyncDisposable {
     await Promise.all([this.#parts.worker.close(limitMs), this.#parts.storer.close(limitMs)]);
     await this.#parts.driver.close();
     this.#parts.cache.clear();
+  }
+
+  #begin(taskId: string, options: MetaWaitOptions): WaitEnd | Promise<WaitEnd> {
+    checkId(taskId);
+    const timeoutMs = checkWait(options);
+    this.#checkOpen();
+    return this.#parts.waiting.begin(taskId, timeoutMs, options);
   }
 
   async #ready(taskId: string): Promise<void> {

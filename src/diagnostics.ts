@@ -2,6 +2,17 @@
  * For those who watch: figures, warnings, and Node's diagnostics channels, which cost nothing without a subscriber.
  */
 import { channel } from 'node:diagnostics_channel';
+import type { LastLook } from './errors.ts';
+
+/**
+ * How a wait had its result: `'cache'`: it was known; `'held'`: `onTaskCall` had it; `'message'`: it was published;
+ * `'read'`: by the read that follows a subscription, or that of `waitForMany` or of a timeout of 0; `'backstop'`: by the
+ * slow re-read; `'last look'`: by the read at the deadline.
+ */
+export type AnsweredBy = 'cache' | 'held' | 'message' | 'read' | 'backstop' | 'last look';
+
+/** What became of a wait: the task is ready, be it that it failed; or why the wait ended before that. */
+export type WaitOutcome = 'ready' | 'timeout' | 'aborted' | 'closed' | 'failed';
 
 /** Names of the diagnostics channels, with what their messages carry. */
 export interface DiagnosticEvents {
@@ -10,8 +21,39 @@ export interface DiagnosticEvents {
     readonly connection: string;
     readonly state: 'ready' | 'lost';
     readonly attempt: number;
+    /** Whether it came up for the first time, or was lost before it ever did. */
+    readonly first: boolean;
+    /** Of one that is ready: seconds since it was lost; undefined when its first attempt succeeded. */
+    readonly downFor?: number | undefined;
     readonly error?: Error | undefined;
   };
+  /**
+   * A wait has settled: each once, those of `waitForMany` and of joins for each task. Published in the async context of
+   * whoever waits.
+   */
+  'celery-redis-backend:wait': {
+    readonly taskId: string;
+    readonly outcome: WaitOutcome;
+    /** The state of a task that is ready. */
+    readonly status?: string | undefined;
+    /** Of a task that is ready. */
+    readonly by?: AnsweredBy | undefined;
+    /** Seconds. */
+    readonly duration: number;
+    /** What the wait rejected with, unless the task is ready; undefined also for whoever stopped to listen. */
+    readonly error?: unknown;
+  };
+  /** A wait has come to its limit; `celery-redis-backend:wait` tells of it as well. In the context of whoever waits. */
+  'celery-redis-backend:timeout': {
+    readonly taskId: string;
+    /** The limit, in seconds. */
+    readonly timeout: number;
+    /** How long the wait was, with its last look, in seconds. */
+    readonly duration: number;
+    readonly lastLook: LastLook;
+  };
+  /** After a connection was made anew a read found the result of a wait before any message: it was published in between. */
+  'celery-redis-backend:healed': { readonly taskId: string };
   /** A result was found by the slow re-read, not by its message: its writer does not publish, or the message was lost. */
   'celery-redis-backend:rescued': { readonly taskId: string };
   /** A message or a stored value was no answer: undecodable, or of another task. */
@@ -55,8 +97,14 @@ export interface BackendStats {
   readonly storeRetries: number;
   /** Connections made anew. */
   readonly reconnects: number;
-  /** Results that no message announced. Should be 0. */
+  /** Results that were read after a connection was made anew, before any message: they were published in between. */
+  readonly healed: number;
+  /** Results that the slow re-read found before any message. Should be 0. */
   readonly rescued: number;
+  /** Results that the last read at a deadline found before any message. Should be 0. */
+  readonly foundAtDeadline: number;
+  /** Tasks whose waits came to their limit. */
+  readonly timeouts: number;
 }
 
 /** Codes of the warnings, each emitted once a backend. */
@@ -68,10 +116,24 @@ export type WarningCode =
   | 'CELERY_CHORD_LEFT'
   | 'CELERY_SWALLOWED';
 
-/** Publishes one event. A subscriber that throws does so in its own turn: Node reports it, and the publisher goes on. */
+/** Where one kind of event is published. */
+export interface EventChannel<N extends keyof DiagnosticEvents> {
+  /** A subscriber that throws does so in its own turn: Node reports it as uncaught, and the publisher goes on. */
+  publish(message: DiagnosticEvents[N]): void;
+}
+
+/** By name, so that no event looks its channel up. */
+const channels: { [N in keyof DiagnosticEvents]?: ReturnType<typeof channel> } = {};
+
+/** The channel, if anyone listens to it: `watched(name)?.publish(message)` makes no message for nobody. */
+export function watched<N extends keyof DiagnosticEvents>(name: N): EventChannel<N> | undefined {
+  const events = (channels[name] ??= channel(name));
+  return events.hasSubscribers ? events : undefined;
+}
+
+/** Publishes an event that is at hand. */
 export function publish<N extends keyof DiagnosticEvents>(name: N, message: DiagnosticEvents[N]): void {
-  const events = channel(name);
-  if (events.hasSubscribers) events.publish(message);
+  watched(name)?.publish(message);
 }
 
 /** Emits each warning once. */

@@ -71,6 +71,7 @@ export function assemble(app: CeleryApp, options: ResolvedOptions, open: (warnin
 
 /** The figures of a backend. */
 export function statsOf({ consumer, storer, cache, driver }: Parts): BackendStats {
+  const { healed, rescued, foundAtDeadline, timeouts } = consumer.tally;
   return {
     waits: consumer.waits,
     channels: consumer.channels,
@@ -81,7 +82,10 @@ export function statsOf({ consumer, storer, cache, driver }: Parts): BackendStat
     cacheHits: cache.hits,
     storeRetries: storer.retries,
     reconnects: driver.reconnects(),
-    rescued: consumer.rescued,
+    healed,
+    rescued,
+    foundAtDeadline,
+    timeouts,
   };
 }
 

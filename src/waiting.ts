@@ -1,12 +1,15 @@
 /** Waits for one task or for many: from the cache, by a read, by push. */
+import { AsyncResource } from 'node:async_hooks';
 import type { MetaWaitOptions } from './arguments.ts';
 import type { ResultCache } from './cache.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Codec } from './codec.ts';
-import { type MetaObserver, type WaitEnd, WaitFailure } from './consumer/channel.ts';
+import { type MetaObserver, type WaitEnd, WaitFailure, type WaitLimits } from './consumer/channel.ts';
 import { type Completion, Completions } from './consumer/completions.ts';
 import type { Consumer } from './consumer/consumer.ts';
 import { abortable, Signals } from './consumer/signals.ts';
+import { WaitReport, type WaitReporter } from './consumer/wait-report.ts';
+import type { AnsweredBy } from './diagnostics.ts';
 import { TimeoutError } from './errors.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { ResultStore } from './ports.ts';
@@ -39,24 +42,27 @@ export class Waiting {
     this.#parts = parts;
   }
 
-  /** The ready meta of a task. @param timeoutMs - 0 = one read; undefined = no limit */
-  async one(taskId: string, timeoutMs: number | undefined, options: MetaWaitOptions): Promise<TaskMeta> {
-    const { cache, codec, consumer } = this.#parts;
-    const known = cache.get(taskId) ?? consumer.holds.metaOf(taskId);
-    if (known) {
-      consumer.holds.drop(taskId);
-      const meta = codec.present(known, taskId);
-      if (options.onMessage) await options.onMessage(meta);
-      return codec.present(known, taskId);
-    }
-    if (!codec.loaded) await codec.load();
-    const onMessage = this.#presenting(options.onMessage, taskId);
-    const end =
-      timeoutMs === 0
-        ? await this.#look(taskId, options.signal, onMessage)
-        : await consumer.wait(taskId, { timeoutMs, signal: options.signal, onMessage });
+  /**
+   * Begins a wait for one task; what is known is its end at once. It is no async function, nor is what it calls: each
+   * would cost every waiter its memory. The caller awaits, and takes the end to {@link finish}.
+   *
+   * @param timeoutMs - 0 = one read; undefined = no limit
+   */
+  begin(taskId: string, timeoutMs: number | undefined, options: MetaWaitOptions): WaitEnd | Promise<WaitEnd> {
+    const limits = { timeoutMs, signal: options.signal, onMessage: this.#presenting(options.onMessage, taskId) };
+    const report = WaitReport.begin(this.#parts.clock);
+    return report
+      ? report.follow(taskId, limits, (traced) => this.#begin(taskId, traced))
+      : this.#begin(taskId, limits);
+  }
+
+  /**
+   * The meta that a wait ended with, for its reader. To be called after the await: then the stack of an error names who
+   * waited.
+   */
+  finish(taskId: string, end: WaitEnd): TaskMeta {
     if (end instanceof WaitFailure) throw end.error();
-    return codec.present(end, taskId);
+    return this.#parts.codec.present(end, taskId);
   }
 
   /** Subscribes for a wait to come: see `onTaskCall`. Never rejects. */
@@ -87,6 +93,8 @@ export class Waiting {
         usable: () => store.usable,
         readMany: (ids) => this.#readMany(ids),
         wait: (taskId, limits) => consumer.wait(taskId, limits),
+        tally: consumer.tally,
+        report: this.#reporter(taskIds),
       },
       taskIds,
       { timeoutMs, observerOf: (taskId) => this.#presenting(onMessage, taskId) },
@@ -97,6 +105,21 @@ export class Waiting {
     } finally {
       if (signal) this.#signals.remove(signal, completions);
     }
+  }
+
+  /** Tells of each of many waits, in the context of whoever begins them; undefined when nobody listens. */
+  #reporter(taskIds: readonly string[]): WaitReporter | undefined {
+    const { cache, clock, consumer } = this.#parts;
+    const report = WaitReport.begin(clock);
+    if (!report) return undefined;
+    const known = new Map<string, AnsweredBy>();
+    for (const taskId of taskIds) {
+      if (consumer.holds.metaOf(taskId)) known.set(taskId, 'held');
+      else if (cache.has(taskId)) known.set(taskId, 'cache');
+    }
+    return AsyncResource.bind((taskId: string, end: WaitEnd, by?: AnsweredBy): void => {
+      report.tell(taskId, end, by === 'read' ? (known.get(taskId) ?? by) : by);
+    });
   }
 
   async #hold(taskId: string): Promise<void> {
@@ -129,11 +152,31 @@ export class Waiting {
     if (isReady(status)) this.#parts.consumer.holds.drop(taskId);
   }
 
-  async #look(taskId: string, signal: AbortSignal | undefined, onMessage: MetaObserver | undefined): Promise<WaitEnd> {
-    const meta = await abortable(this.#parts.reader.readStored(taskId), signal);
+  #begin(taskId: string, limits: WaitLimits): WaitEnd | Promise<WaitEnd> {
+    const { cache, codec, consumer } = this.#parts;
+    const cached = cache.get(taskId);
+    const known = cached ?? consumer.holds.metaOf(taskId);
+    if (known) {
+      if (limits.trace) limits.trace.by = cached ? 'cache' : 'held';
+      consumer.holds.drop(taskId);
+      return consumer.known.wait(known, limits);
+    }
+    return codec.loaded ? this.#wait(taskId, limits) : codec.load().then(() => this.#wait(taskId, limits));
+  }
+
+  #wait(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
+    return limits.timeoutMs === 0 ? this.#look(taskId, limits) : this.#parts.consumer.wait(taskId, limits);
+  }
+
+  async #look(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
+    const { reader, consumer } = this.#parts;
+    const meta = await abortable(reader.readStored(taskId), limits.signal);
     this.#drop(taskId, meta);
-    if (onMessage) await onMessage(meta);
-    return isReady(meta.status) ? meta : new WaitFailure(() => new TimeoutError(taskId, 0, 'unready'));
+    if (limits.trace) limits.trace.by = 'read';
+    const end = await consumer.known.wait(meta, limits);
+    if (end instanceof WaitFailure || isReady(end.status)) return end;
+    consumer.tally.timeouts += 1;
+    return new WaitFailure('timeout', () => new TimeoutError(taskId, 0, 'unready'));
   }
 
   #presenting(onMessage: MetaObserver | undefined, taskId: string): MetaObserver | undefined {

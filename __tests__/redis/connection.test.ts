@@ -121,6 +121,23 @@ describe('a connection', () => {
     );
   });
 
+  it('tells a first connection from one that is back, and how long it was down', async () => {
+    await using own = await RedisServer.start();
+    await using test = new DriverUnderTest({ url: own.url });
+    await test.driver.ping();
+    await own.kill();
+    await test.until(() => test.count('commands', 'lost') === 1);
+    await own.restart();
+    await test.until(() => test.count('commands', 'ready') === 2);
+    const told = test.events.map(({ state, first, downFor }) => [state, first, downFor]);
+    expect(told).toEqual([
+      ['ready', true, undefined],
+      ['lost', false, undefined],
+      ['ready', false, expect.any(Number)],
+    ]);
+    expect(told.at(-1)?.[2]).toBeGreaterThan(0);
+  });
+
   it('makes calls wait that come between the break of its socket and the event that tells of it', async () => {
     await using own = await RedisServer.start();
     await using test = new DriverUnderTest({ url: own.url });

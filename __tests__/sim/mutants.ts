@@ -134,8 +134,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a result that was shown by a read is shown again by its message',
     file: 'consumer/consumer.ts',
-    from: `if (last?.byRead && channel.isLast(payload))`,
-    to: `if (last?.byRead && channel.key === '')`,
+    from: `if (last && last.by !== 'message' && channel.isLast(payload))`,
+    to: `if (last && last.by !== 'message' && channel.key === '')`,
     caughtBy: ['a watcher sees'],
   },
   {
@@ -176,7 +176,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'close leaves the waits as they are',
     file: 'consumer/consumer.ts',
-    from: `this.#endAll(channel, new WaitFailure(() => new BackendClosedError()));`,
+    from: `this.#endAll(channel, new WaitFailure('closed', () => new BackendClosedError()));`,
     to: ``,
     caughtBy: ['each wait ends once'],
   },

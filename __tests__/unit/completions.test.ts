@@ -25,12 +25,14 @@ let clock: VirtualClock;
 let usable: boolean;
 let batches: Batch[];
 let waits: Map<string, Wait>;
+let tally: { foundAtDeadline: number; timeouts: number };
 
 beforeEach(() => {
   clock = new VirtualClock();
   usable = true;
   batches = [];
   waits = new Map();
+  tally = { foundAtDeadline: 0, timeouts: 0 };
 });
 
 function run(ids: readonly string[], timeoutMs?: number, onMessage?: (meta: TaskMeta) => unknown): Completions {
@@ -52,6 +54,7 @@ function run(ids: readonly string[], timeoutMs?: number, onMessage?: (meta: Task
       new Promise((resolve) => {
         waits.set(id, { limits, end: resolve });
       }),
+    tally,
   };
   return new Completions(parts, ids, { timeoutMs, observerOf: () => onMessage });
 }
@@ -160,7 +163,7 @@ describe('completions', () => {
         ['b', DONE],
       ]);
     await Promise.all(firsts);
-    waits.get('c')?.end(new WaitFailure(() => new Error('c')));
+    waits.get('c')?.end(new WaitFailure('failed', () => new Error('c')));
     aborted.abort('enough');
     await settle();
     const tell = async (each: AsyncGenerator<Completion>): Promise<unknown> => outcome(each.next());
@@ -173,7 +176,7 @@ describe('completions', () => {
     const first = outcome(completions.run().next());
     batches[0]?.answer([]);
     await settle();
-    waits.get('b')?.end(new WaitFailure(() => new Error('b')));
+    waits.get('b')?.end(new WaitFailure('failed', () => new Error('b')));
     await settle();
     expect(waits.get('a')?.limits.signal?.aborted).toBe(true);
     expect(await first).toEqual(new Error('b'));

@@ -8,6 +8,7 @@ import { Warnings } from '../../src/diagnostics.ts';
 import { BackendClosedError, BackendError, DecodeError, TimeoutError } from '../../src/errors.ts';
 import { createKeys } from '../../src/keys.ts';
 import type { TaskMeta } from '../../src/meta.ts';
+import { recording } from '../support/events.ts';
 import { type Asked, ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
@@ -643,6 +644,38 @@ describe('many waits', () => {
   });
 });
 
+describe('a gap in a link', () => {
+  it('is healed by the read that finds a result before any message: it is counted and told', async () => {
+    using heard = recording('celery-redis-backend:healed');
+    const watched = wait();
+    await goLive();
+    driver.listener.onReconnect();
+    await settle();
+    driver.listener.onReconnect();
+    await confirm();
+    await readReply(bytes('SUCCESS', 'missed'));
+    expect(valueOf(watched)).toBe('missed');
+    expect([consumer.tally.healed, heard.told]).toEqual([1, [{ taskId: 't1' }]]);
+  });
+
+  it('is none for a channel that was not live yet, was live for another wait, or was told since', async () => {
+    wait();
+    await settle();
+    driver.listener.onReconnect();
+    await confirm();
+    await readReply(bytes('SUCCESS', 'first read'));
+    wait({}, 't2');
+    await goLive();
+    driver.listener.onReconnect();
+    await message(bytes('SUCCESS', 'told', 't2'), keys.task('t2'));
+    wait({}, 't2');
+    await confirm();
+    last(driver.reads).answer([bytes('SUCCESS', 'again', 't2')]);
+    await settle();
+    expect([consumer.waits, consumer.tally.healed]).toEqual([0, 0]);
+  });
+});
+
 describe('the backstop', () => {
   it('finds what no message announced, and counts it', async () => {
     const watched = wait();
@@ -651,7 +684,7 @@ describe('the backstop', () => {
     expect(driver.reads).toHaveLength(2);
     await readReply(bytes('SUCCESS', 'silent'));
     expect(valueOf(watched)).toBe('silent');
-    expect(consumer.rescued).toBe(1);
+    expect(consumer.tally.rescued).toBe(1);
   });
 
   it('reads no key twice within its interval', async () => {

@@ -1,17 +1,27 @@
 /** A channel and those who wait on it, as the consumer keeps them. The machine is at the head of consumer.ts. */
 import type { Timer } from '../clock.ts';
 import type { TaskMeta } from '../meta.ts';
+import type { AnsweredBy, WaitOutcome } from '../diagnostics.ts';
+import { BackendClosedError } from '../errors.ts';
 import { isReady } from '../states.ts';
 
 /**
  * Why a wait ended without a ready meta. The error is built by the one who awaited, so that its stack names the caller.
  */
 export class WaitFailure {
+  readonly outcome: Exclude<WaitOutcome, 'ready'>;
   readonly error: () => unknown;
 
-  constructor(error: () => unknown) {
+  constructor(outcome: Exclude<WaitOutcome, 'ready'>, error: () => unknown) {
+    this.outcome = outcome;
     this.error = error;
   }
+}
+
+/** What an error makes of a wait that has this signal. */
+export function failureOf(error: unknown, signal?: AbortSignal): WaitFailure {
+  const aborted = signal?.aborted === true && error === signal.reason;
+  return new WaitFailure(aborted ? 'aborted' : error instanceof BackendClosedError ? 'closed' : 'failed', () => error);
 }
 
 /** How a wait ends: with a ready meta, or not. */
@@ -26,6 +36,13 @@ export interface WaitLimits {
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onMessage?: MetaObserver | undefined;
+  /** Is told, before the wait settles, how it had its result. Given only where anyone wants to know. */
+  readonly trace?: WaitTrace | undefined;
+}
+
+/** See {@link WaitLimits.trace}. */
+export interface WaitTrace {
+  by: AnsweredBy | undefined;
 }
 
 /** One wait. It is settled when its channel no longer has it. */
@@ -53,7 +70,7 @@ export class Waiter {
     const ready = isReady(meta.status);
     if (ready) this.ready = meta;
     const shown = observe(this.limits.onMessage, meta, (error) => {
-      end(new WaitFailure(() => error));
+      end(new WaitFailure('failed', () => error));
     });
     if (!ready) return;
     if (!shown) end(meta);
@@ -87,12 +104,15 @@ export function observe(
 /** A channel that is absent is not kept at all. */
 export type ChannelState = 'subscribing' | 'held' | 'reading' | 'live' | 'unsubscribing';
 
+/** How a meta was seen. */
+export type SeenBy = Exclude<AnsweredBy, 'cache' | 'held'>;
+
 /** A meta that was seen, with its bytes. */
 export interface Sighting {
   readonly meta: TaskMeta;
   readonly payload: Uint8Array;
-  /** Found by a read, so that its message may still come. */
-  readonly byRead: boolean;
+  /** Unless it is a message, that may still come. */
+  readonly by: SeenBy;
 }
 
 /** One channel. */
@@ -111,6 +131,8 @@ export class Channel {
   overtaken = false;
   /** The cache's epoch when this generation began: what is forgotten after it is not taken in. */
   epoch = 0;
+  /** Whether the link was made anew since it was live, so that it may have missed a message. */
+  gap = false;
   /** When the key was last read, on the monotonic clock. */
   readAt: number;
   #state: ChannelState = 'subscribing';
@@ -128,6 +150,8 @@ export class Channel {
   }
 
   set state(state: ChannelState) {
+    if (state === 'live' || this.#state === 'unsubscribing') this.gap = false;
+    else if (state === 'subscribing') this.gap ||= this.#state === 'live';
     this.#state = state;
     if (state === 'subscribing') return;
     this.#subscribed?.resolve();

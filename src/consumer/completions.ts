@@ -10,11 +10,22 @@
  * any     -- a wait fails, abort, nobody listens -> over
  * ```
  */
-import { type MetaObserver, observe, type WaitEnd, WaitFailure, type WaitLimits } from './channel.ts';
+import {
+  failureOf,
+  type MetaObserver,
+  observe,
+  type WaitEnd,
+  WaitFailure,
+  type WaitLimits,
+  type WaitTrace,
+} from './channel.ts';
 import type { Clock, Timer } from '../clock.ts';
+import type { AnsweredBy } from '../diagnostics.ts';
 import { type LastLook, TimeoutError } from '../errors.ts';
 import type { TaskMeta } from '../meta.ts';
 import { isReady } from '../states.ts';
+import type { Tally } from './tally.ts';
+import type { WaitReporter } from './wait-report.ts';
 
 /** What completions need of a backend. */
 export interface CompletionParts {
@@ -26,6 +37,9 @@ export interface CompletionParts {
   readonly readMany: (taskIds: readonly string[]) => Promise<ReadonlyMap<string, TaskMeta>>;
   /** Never rejects. */
   readonly wait: (taskId: string, limits: WaitLimits) => Promise<WaitEnd>;
+  readonly tally: Pick<Tally, 'foundAtDeadline' | 'timeouts'>;
+  /** Is told what became of each task. Absent when nobody wants to know. */
+  readonly report?: WaitReporter | undefined;
 }
 
 /** What bounds them. */
@@ -80,6 +94,8 @@ export class Completions {
         });
       }
     } finally {
+      // Nobody listens to what is still pending.
+      this.#settlePending(new WaitFailure('aborted', () => undefined));
       this.#end();
     }
   }
@@ -87,9 +103,7 @@ export class Completions {
   /** Ends the run with the reason, before anything else that it would have told. */
   abort(reason: unknown): void {
     this.#drop();
-    this.#failure = new WaitFailure(() => reason);
-    this.#end();
-    this.#wake?.();
+    this.#stop(new WaitFailure('aborted', () => reason));
   }
 
   #drop(): void {
@@ -111,9 +125,9 @@ export class Completions {
   async #read(only: boolean): Promise<void> {
     try {
       const metas = await this.#parts.readMany([...this.#pending]);
-      this.#takeReady(metas);
+      this.#takeReady(metas, 'read');
     } catch (error) {
-      if (only) this.#fail(new WaitFailure(() => error));
+      if (only) this.#fail(failureOf(error));
     }
     if (this.#over) return;
     if (only) this.#expire(0, 'unready');
@@ -121,23 +135,24 @@ export class Completions {
   }
 
   /** Shows what is ready in a batch, as a wait does by itself, and takes it in. */
-  #takeReady(metas: ReadonlyMap<string, TaskMeta>): void {
+  #takeReady(metas: ReadonlyMap<string, TaskMeta>, by: AnsweredBy): void {
     for (const [taskId, meta] of metas) {
       if (!isReady(meta.status)) continue;
       if (!this.#over && this.#pending.has(taskId)) {
         void observe(this.#limits.observerOf(taskId), meta, (error) => {
-          this.#fail(new WaitFailure(() => error));
+          this.#fail(new WaitFailure('failed', () => error));
         });
       }
-      this.#arrive(taskId, meta);
+      this.#arrive(taskId, meta, by);
     }
   }
 
   async #wait(taskId: string): Promise<void> {
     const { signal } = this.#controller;
-    const end = await this.#parts.wait(taskId, { signal, onMessage: this.#limits.observerOf(taskId) });
+    const trace: WaitTrace | undefined = this.#parts.report && { by: undefined };
+    const end = await this.#parts.wait(taskId, { signal, onMessage: this.#limits.observerOf(taskId), trace });
     if (end instanceof WaitFailure) this.#fail(end);
-    else this.#arrive(taskId, end);
+    else this.#arrive(taskId, end, trace?.by);
   }
 
   /** The deadline has come. @param timeout - the limit in seconds */
@@ -152,7 +167,7 @@ export class Completions {
     });
     readMany([...this.#pending]).then(
       (metas) => {
-        this.#takeReady(metas);
+        this.#takeReady(metas, 'last look');
         this.#expire(timeout, 'unready');
       },
       () => {
@@ -163,25 +178,38 @@ export class Completions {
 
   #expire(timeout: number, lastLook: LastLook): void {
     const [first] = this.#pending;
-    if (first !== undefined) this.#fail(new WaitFailure(() => new TimeoutError(first, timeout, lastLook)));
+    if (first !== undefined) this.#fail(new WaitFailure('timeout', () => new TimeoutError(first, timeout, lastLook)));
   }
 
   get #over(): boolean {
     return this.#controller.signal.aborted;
   }
 
-  #arrive(taskId: string, meta: TaskMeta): void {
+  #arrive(taskId: string, meta: TaskMeta, by: AnsweredBy | undefined): void {
     if (this.#over || !this.#pending.delete(taskId)) return;
+    if (by === 'last look') this.#parts.tally.foundAtDeadline += 1;
+    this.#parts.report?.(taskId, meta, by);
     this.#arrived.push([taskId, meta]);
     if (this.#pending.size === 0) this.#end();
     this.#wake?.();
   }
 
   #fail(failure: WaitFailure): void {
-    if (this.#over) return;
+    if (!this.#over) this.#stop(failure);
+  }
+
+  #stop(failure: WaitFailure): void {
     this.#failure = failure;
+    this.#settlePending(failure);
     this.#end();
     this.#wake?.();
+  }
+
+  #settlePending(failure: WaitFailure): void {
+    const { tally, report } = this.#parts;
+    if (failure.outcome === 'timeout') tally.timeouts += this.#pending.size;
+    for (const taskId of this.#pending) report?.(taskId, failure);
+    this.#pending.clear();
   }
 
   /** Nothing is left behind, even if nobody asks for what comes next. */

@@ -28,16 +28,17 @@
  * reads of an older generation are ignored; a ready meta always counts.
  */
 import { Backstop } from './backstop.ts';
-import { Channel, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
-import { publish } from '../diagnostics.ts';
+import { Channel, type SeenBy, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
 import { BackendClosedError, BackendGetMetaError, TimeoutError } from '../errors.ts';
 import { Holds } from './holds.ts';
+import { KnownWaits } from './known-waits.ts';
 import { lookOnce } from './last-look.ts';
 import type { TaskMeta } from '../meta.ts';
 import { type ConsumerParts, tryDecode, warnRefused } from './parts.ts';
 import type { ChannelListener } from '../ports.ts';
 import { Signals } from './signals.ts';
 import { isReady } from '../states.ts';
+import { Tally } from './tally.ts';
 import { Verifier, type VerifierHost } from './verifier.ts';
 
 /** Joins the channels of a source to those who wait. */
@@ -47,14 +48,15 @@ export class Consumer implements ChannelListener, VerifierHost {
   readonly #backstop: Backstop;
   readonly #channels = new Map<string, Channel>();
   readonly #signals = new Signals<Waiter>((waiter, reason) => {
-    this.#end(waiter, new WaitFailure(() => reason));
+    this.#end(waiter, new WaitFailure('aborted', () => reason));
   });
   /** Channels and metas for waits to come. */
   readonly holds: Holds;
+  /** Waits for what is known. */
+  readonly known: KnownWaits;
   #waits = 0;
   #closed = false;
-  /** Results that the backstop found before any message. */
-  rescued = 0;
+  readonly tally: Tally = new Tally();
 
   constructor(parts: ConsumerParts) {
     this.#parts = parts;
@@ -68,11 +70,12 @@ export class Consumer implements ChannelListener, VerifierHost {
         this.#leave(channel);
       },
     });
+    this.known = new KnownWaits(parts.clock);
     parts.source.listen(this);
   }
 
   get waits(): number {
-    return this.#waits;
+    return this.#waits + this.known.size;
   }
 
   get channels(): number {
@@ -82,8 +85,8 @@ export class Consumer implements ChannelListener, VerifierHost {
   /** Waits until the task is ready. Never rejects. */
   wait(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
     const { signal } = limits;
-    if (this.#closed) return Promise.resolve(new WaitFailure(() => new BackendClosedError()));
-    if (signal?.aborted) return Promise.resolve(new WaitFailure((): unknown => signal.reason));
+    if (this.#closed) return Promise.resolve(new WaitFailure('closed', () => new BackendClosedError()));
+    if (signal?.aborted) return Promise.resolve(new WaitFailure('aborted', (): unknown => signal.reason));
     return new Promise((resolve) => {
       const channel = this.#join(taskId);
       const waiter = new Waiter(channel, limits, resolve);
@@ -111,13 +114,14 @@ export class Consumer implements ChannelListener, VerifierHost {
   close(): void {
     this.#closed = true;
     for (const channel of this.#channels.values()) {
-      this.#endAll(channel, new WaitFailure(() => new BackendClosedError()));
+      this.#endAll(channel, new WaitFailure('closed', () => new BackendClosedError()));
       channel.state = 'unsubscribing';
     }
     this.#channels.clear();
     this.#verifier.close();
     this.#backstop.close();
     this.holds.close();
+    this.known.close();
   }
 
   onMessage(key: string, payload: Uint8Array): void {
@@ -130,8 +134,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     }
     channel.overtaken = true;
     const { last } = channel;
-    if (last?.byRead && channel.isLast(payload)) channel.last = { ...last, byRead: false };
-    else this.#deliver(channel, meta, payload, false);
+    if (last && last.by !== 'message' && channel.isLast(payload)) channel.last = { ...last, by: 'message' };
+    else this.#deliver(channel, meta, payload, 'message');
   }
 
   onReady(): void {
@@ -158,17 +162,18 @@ export class Consumer implements ChannelListener, VerifierHost {
 
   onRead(channel: Channel, generation: number, payload: Uint8Array | null): void {
     const current = channel.generation === generation && channel.state === 'reading';
+    const { gap } = channel;
     if (current) {
       channel.state = 'live';
       channel.readAt = this.#parts.clock.now();
     }
-    if (payload) this.#found(channel, payload, current);
+    if (payload && this.#found(channel, payload, 'read', current) && gap) this.tally.heal(channel.taskId);
   }
 
   onFailed(channel: Channel, error: unknown): void {
     const { taskId } = channel;
     const message = `Cannot wait for task ${taskId}: ${error instanceof Error ? error.message : String(error)}`;
-    this.#endAll(channel, new WaitFailure(() => new BackendGetMetaError(message, taskId, { cause: error })));
+    this.#endAll(channel, new WaitFailure('failed', () => new BackendGetMetaError(message, taskId, { cause: error })));
     this.holds.drop(taskId);
   }
 
@@ -220,15 +225,15 @@ export class Consumer implements ChannelListener, VerifierHost {
   }
 
   /** Never throws: what goes wrong with one channel ends its own waits, and nothing else. */
-  #deliver(channel: Channel, meta: TaskMeta, payload: Uint8Array, byRead: boolean): void {
+  #deliver(channel: Channel, meta: TaskMeta, payload: Uint8Array, by: SeenBy): void {
     try {
       this.#parts.cache.set(channel.taskId, meta, payload.byteLength, channel.epoch);
-      if (!channel.held) channel.last = { meta, payload, byRead };
+      if (!channel.held) channel.last = { meta, payload, by };
       // Anything else may still be replaced, unseen once the channel is left.
       if (meta.status === 'SUCCESS') this.holds.fill(channel, meta, payload.byteLength);
       for (const waiter of channel.waiters) this.#give(waiter, meta);
     } catch (error) {
-      this.#endAll(channel, new WaitFailure(() => error));
+      this.#endAll(channel, new WaitFailure('failed', () => error));
     }
   }
 
@@ -236,22 +241,20 @@ export class Consumer implements ChannelListener, VerifierHost {
    * A read found something: a ready meta counts always, anything else only if the read is `current`. Returns whether it
    * made the channel ready.
    */
-  #found(channel: Channel, payload: Uint8Array, current: boolean): boolean {
+  #found(channel: Channel, payload: Uint8Array, by: SeenBy, current: boolean): boolean {
     if (channel.waiters.size === 0 || payload.byteLength === 0) return false;
     const meta = tryDecode(this.#parts, channel.taskId, payload);
     if (meta instanceof Error) {
-      if (current) this.#endAll(channel, new WaitFailure(() => meta));
+      if (current) this.#endAll(channel, new WaitFailure('failed', () => meta));
       return false;
     }
     const ready = isReady(meta.status);
-    if (ready || (current && channel.isNews(payload))) this.#deliver(channel, meta, payload, true);
+    if (ready || (current && channel.isNews(payload))) this.#deliver(channel, meta, payload, by);
     return ready;
   }
 
   #onBackstop(channel: Channel, payload: Uint8Array): void {
-    if (!this.#found(channel, payload, true)) return;
-    this.rescued += 1;
-    publish('celery-redis-backend:rescued', { taskId: channel.taskId });
+    if (this.#found(channel, payload, 'backstop', true)) this.tally.rescue(channel.taskId);
   }
 
   #onDeadline(waiter: Waiter, timeout: number): void {
@@ -259,10 +262,10 @@ export class Consumer implements ChannelListener, VerifierHost {
     const { channel } = waiter;
     waiter.timer = lookOnce(store, clock, lastLookMs, channel.key, {
       onRead: (payload) => {
-        this.#found(channel, payload, true);
+        if (this.#found(channel, payload, 'last look', true)) this.tally.foundAtDeadline += 1;
       },
       onExpired: (outcome) => {
-        const failure = new WaitFailure(() => new TimeoutError(channel.taskId, timeout, outcome));
+        const failure = new WaitFailure('timeout', () => new TimeoutError(channel.taskId, timeout, outcome));
         this.#end(waiter, waiter.ready ?? failure);
       },
     });
@@ -284,7 +287,10 @@ export class Consumer implements ChannelListener, VerifierHost {
     if (!channel.waiters.delete(waiter)) return;
     this.#waits -= 1;
     waiter.timer?.cancel();
-    if (waiter.limits.signal) this.#signals.remove(waiter.limits.signal, waiter);
+    const { signal, trace } = waiter.limits;
+    if (signal) this.#signals.remove(signal, waiter);
+    if (trace) trace.by = channel.last?.by;
+    if (end instanceof WaitFailure && end.outcome === 'timeout') this.tally.timeouts += 1;
     waiter.settle(end);
     if (channel.waiters.size === 0) this.#leave(channel);
   }

@@ -1,8 +1,7 @@
 /** One connection to Redis and the calls that are made over it. */
 import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
 import type { Clock, Timer } from '../clock.ts';
-import { publish } from '../diagnostics.ts';
-import type { Warnings } from '../diagnostics.ts';
+import { watched, type Warnings } from '../diagnostics.ts';
 import { BackendClosedError, BackendError } from '../errors.ts';
 import type { RedisClient } from './client.ts';
 import { withDeadline } from './deadline.ts';
@@ -74,6 +73,7 @@ export class Connection implements Caller {
   /** Why the last attempt failed or the link broke; sanitised. */
   #cause: Error | undefined;
   #refusedAtMs = 0;
+  #lostAtMs: number | undefined;
   #readies = 0;
   #closing: Promise<void> | undefined;
 
@@ -228,8 +228,12 @@ export class Connection implements Caller {
     this.#state = 'ready';
     this.#cause = undefined;
     this.#readies += 1;
-    publish('celery-redis-backend:connection', { connection: this.#options.name, state: 'ready', attempt });
-    for (const listener of this.#readyListeners) listener(this.#readies === 1);
+    const { name, clock } = this.#options;
+    const downFor = this.#lostAtMs === undefined ? undefined : (clock.now() - this.#lostAtMs) / 1000;
+    this.#lostAtMs = undefined;
+    const first = this.#readies === 1;
+    watched('celery-redis-backend:connection')?.publish({ connection: name, state: 'ready', attempt, first, downFor });
+    for (const listener of this.#readyListeners) listener(first);
     for (const waiter of this.#takeWaiters()) waiter.resolve(client);
   }
 
@@ -242,8 +246,16 @@ export class Connection implements Caller {
     }
     if (this.#state === 'lost') return;
     this.#state = 'lost';
-    const { name, address, warnings } = this.#options;
-    publish('celery-redis-backend:connection', { connection: name, state: 'lost', attempt, error: cause });
+    const { name, address, warnings, clock } = this.#options;
+    this.#lostAtMs = clock.now();
+    const first = this.#readies === 0;
+    watched('celery-redis-backend:connection')?.publish({
+      connection: name,
+      state: 'lost',
+      attempt,
+      first,
+      error: cause,
+    });
     warnings.warn(
       'CELERY_CONNECTION',
       `No ${name} connection to Redis at ${address} (${advice(cause)}); trying again until there is one.`,
