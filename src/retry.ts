@@ -53,7 +53,7 @@ export function totalInterval(policy: RetryPolicy): number {
 }
 
 /** Replies of Redis that may be different a moment later. */
-const PASSING_REPLIES = new Set([
+export const PASSING_REPLIES: ReadonlySet<string> = new Set([
   'BUSY',
   'CLUSTERDOWN',
   'LOADING',

@@ -114,7 +114,9 @@ export class ClusterConnection implements Caller {
       return { value: await node.connection.run({ ...call, send, timeoutMs: Math.max(0, untilMs - clock.now()) }) };
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
-      return { hop: this.#next(call, error, sent, asked), error: sent ? error : this.#unreached(call, error) };
+      const next = this.#next(call, error, sent, asked);
+      // A node that redirects a call has not made it.
+      return { hop: next, error: sent && !next ? error : this.#unreached(call, error) };
     }
   }
 

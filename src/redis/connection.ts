@@ -7,6 +7,7 @@ import type { RedisClient } from './client.ts';
 import { withDeadline } from './deadline.ts';
 import { advice, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
 import { Link } from './link.ts';
+import { MIB } from './watchdog.ts';
 
 /** Settings of a {@link Connection}. */
 export interface ConnectionOptions {
@@ -194,7 +195,7 @@ export class Connection implements Caller {
       if (this.#state === 'closed') return new BackendClosedError();
       const reason = this.#cause ? advice(this.#cause) : sanitise(error).message;
       return unavailable(
-        `The link to Redis at ${this.#options.address} broke during ${call.what} (${reason}).`,
+        `The link to Redis at ${this.#options.address} broke during ${call.what} (${reason}).${sizeAdvice(call)}`,
         this.#cause ?? sanitise(error),
       );
     }
@@ -290,4 +291,10 @@ export class Connection implements Caller {
     for (const waiter of waiters) waiter.timer.cancel();
     return waiters;
   }
+}
+
+/** Redis hangs up on what is too large for it, most often before anyone has read why. */
+function sizeAdvice({ bytes = 0 }: Call<unknown>): string {
+  if (bytes < MIB) return '';
+  return ` It sends ${(bytes / MIB).toFixed(1)} MiB: if that breaks the link each time, it is more than proto-max-bulk-len.`;
 }

@@ -13,6 +13,7 @@ import { isAscii } from 'node:buffer';
 
 import { DecodeError } from '../errors.ts';
 import { excerpt } from './excerpt.ts';
+import { foreignFormat } from './foreign.ts';
 import type { ReadLimits, Replacements } from './json-scan.ts';
 import { scan } from './json-scan.ts';
 import type { TypeRegistry } from './types.ts';
@@ -26,8 +27,8 @@ export function readJson(payload: Uint8Array, limits: ReadLimits, types: TypeReg
   const bytes = Buffer.isBuffer(payload)
     ? payload
     : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-  const foreign = guess(bytes);
-  if (foreign !== undefined) throw new DecodeError(foreign);
+  const obvious = flaw(bytes);
+  if (obvious !== undefined) throw new DecodeError(obvious);
   const rare = scan(bytes, limits);
   const text = decodeUtf8(rare ? rare.applied() : bytes);
   const value = parse(text, bytes);
@@ -53,16 +54,12 @@ function parse(text: string, bytes: Buffer): unknown {
   }
 }
 
-/** What else than JSON the payload looks like. */
-function guess(bytes: Buffer): string | undefined {
-  const [first, second = 0] = bytes;
-  if (first === undefined) return 'The payload is empty.';
-  let format: string | undefined;
-  if (first === 0x80 && second >= 2 && second <= 5) format = 'pickle';
-  else if ((first >= 0x80 && first <= 0x9f) || (first >= 0xdc && first <= 0xdf)) format = 'msgpack';
-  else if (first === 0xef && second === 0xbb) return 'The payload starts with a byte order mark.';
-  else if (first >= 0x61 && first <= 0x7a && /^\w+:\s/.test(bytes.toString('latin1', 0, 64))) format = 'yaml';
-  return format && `The payload looks like ${format}: set result_serializer='json' on the Python side.`;
+/** Why the payload is no JSON, as far as its first bytes tell. */
+function flaw(bytes: Buffer): string | undefined {
+  if (bytes.length === 0) return 'The payload is empty.';
+  if (bytes[0] === 0xef && bytes[1] === 0xbb) return 'The payload starts with a byte order mark.';
+  const foreign = foreignFormat(bytes, 'json');
+  return foreign && `The payload ${foreign}`;
 }
 
 /** False only when no object of the text can have the key `__type__`, escaped or not. */

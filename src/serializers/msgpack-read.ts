@@ -8,6 +8,7 @@ import { isUtf8 } from 'node:buffer';
 import { types as is } from 'node:util';
 
 import { DecodeError } from '../errors.ts';
+import { foreignFormat } from './foreign.ts';
 import { mapping } from './shape.ts';
 
 /**
@@ -142,7 +143,9 @@ class MsgpackReader {
   }
 
   #malformed(what: string): DecodeError {
-    return new DecodeError(`The payload is not msgpack: ${what}, at byte ${this.#at}.${guess(this.#bytes)}`);
+    const foreign = foreignFormat(this.#bytes, 'msgpack');
+    const hint = foreign === undefined ? '' : ` It ${foreign}`;
+    return new DecodeError(`The payload is not msgpack: ${what}, at byte ${this.#at}.${hint}`);
   }
 }
 
@@ -189,12 +192,4 @@ function timestamp(part: Buffer): number {
   }
   if (part.length !== 12) return NaN;
   return Number(part.readBigInt64BE(4)) * 1000 + Math.floor(part.readUInt32BE(0) / 1e6);
-}
-
-/** What else the payload looks like. */
-function guess(bytes: Buffer): string {
-  const format = /^[{[]/.test(bytes.toString('latin1', 0, 1))
-    ? 'JSON'
-    : /^[a-z]\w*:\s/.test(bytes.toString('latin1', 0, 64)) && 'yaml';
-  return format ? ` It looks like ${format}: set result_serializer='msgpack' on the Python side.` : '';
 }

@@ -6,6 +6,7 @@
 import type * as JsYaml from 'js-yaml';
 
 import { DecodeError } from '../errors.ts';
+import { foreignFormat } from './foreign.ts';
 import type { ReadLimits } from './json-scan.ts';
 import { mapping } from './shape.ts';
 import { PlainDate } from './values.ts';
@@ -39,7 +40,9 @@ function decodeUtf8(payload: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
   } catch (error) {
-    throw new DecodeError('The payload is not UTF-8, or too long for a string.', { cause: error });
+    const foreign = foreignFormat(Buffer.from(payload.subarray(0, 64)), 'yaml');
+    const hint = foreign === undefined ? '' : ` It ${foreign}`;
+    throw new DecodeError(`The payload is not UTF-8, or too long for a string.${hint}`, { cause: error });
   }
 }
 
