@@ -92,6 +92,12 @@ export function checkState(state: unknown): void {
   throw new InvalidArgumentError(`state: expected a name; got ${show(state)}.`);
 }
 
+/** Refuses what is no object where a bag is expected. @throws InvalidArgumentError */
+export function checkBag(name: string, bag: unknown): void {
+  if (typeof bag === 'object' && bag !== null) return;
+  throw new InvalidArgumentError(`${name}: expected an object; got ${show(bag)}.`);
+}
+
 /** The limit in milliseconds, undefined for none. @throws InvalidArgumentError */
 export function checkTimeout(timeout: unknown): number | undefined {
   if (timeout === undefined || timeout === null || timeout === Infinity) return undefined;
@@ -107,7 +113,7 @@ export function checkIds(taskIds: unknown): void {
 
 /** Checks the options of a wait. Returns its limit in milliseconds; throws the reason of an aborted signal. */
 export function checkWait(options: MetaWaitOptions): number | undefined {
-  if (typeof options !== 'object') throw new InvalidArgumentError(`options: expected an object; got ${show(options)}.`);
+  checkBag('options', options);
   const { timeout, signal, onMessage } = options;
   const timeoutMs = checkTimeout(timeout);
   if (signal !== undefined && !(signal instanceof AbortSignal)) {

@@ -1,6 +1,7 @@
 /** The facade: checks arguments, and hands each call to the part that does it. */
 import {
   type CeleryApp,
+  checkBag,
   checkIds,
   checkState,
   checkTimeout,
@@ -90,6 +91,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     options: StoreOptions = {},
   ): Promise<StoreOutcome> {
     checkState(state);
+    checkBag('options', options);
     this.#check(taskId);
     // Without a pause where none is needed: the value is taken as it is now, and close() counts the store as accepted.
     if (!this.#parts.codec.loaded) await this.#parts.codec.load();
@@ -258,7 +260,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_started
    */
   async markAsStarted(taskId: string, meta: object, options: StartedOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId);
+    await this.#ready(taskId, options);
     return this.#parts.worker.started(taskId, meta, options);
   }
 
@@ -271,7 +273,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_done
    */
   async markAsDone(taskId: string, result: unknown, options: MarkOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId);
+    await this.#ready(taskId, options);
     return this.#parts.worker.done(taskId, result, options);
   }
 
@@ -286,7 +288,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_failure
    */
   async markAsFailure(taskId: string, error: unknown, options: FailureOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId);
+    await this.#ready(taskId, options);
     return this.#parts.worker.failure(taskId, error, options);
   }
 
@@ -297,7 +299,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_retry
    */
   async markAsRetry(taskId: string, error: unknown, options: MarkOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId);
+    await this.#ready(taskId, options);
     return this.#parts.worker.retry(taskId, error, options);
   }
 
@@ -310,7 +312,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_revoked
    */
   async markAsRevoked(taskId: string, reason = '', options: MarkOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId);
+    await this.#ready(taskId, options);
     return this.#parts.worker.revoked(taskId, reason, options);
   }
 
@@ -329,6 +331,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    */
   async onChordPartReturn(request: TaskRequest, state: TaskState, result: unknown): Promise<ChordOutcome> {
     checkState(state);
+    checkBag('request', request);
     this.#checkOpen();
     if (!this.#parts.codec.loaded) await this.#parts.codec.load();
     return this.#parts.worker.part(request, state, result);
@@ -375,6 +378,7 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** Connects now, to fail at boot: within `timeout` seconds, by default `connectTimeout`. @throws BackendError */
   async connect(options: { readonly timeout?: number | undefined } = {}): Promise<void> {
+    checkBag('options', options);
     const timeoutMs = checkTimeout(options.timeout ?? this.#options.connectTimeout);
     this.#checkOpen();
     await Promise.all([this.#parts.codec.load(), this.#parts.driver.connect((timeoutMs ?? Infinity) / 1000)]);
@@ -396,7 +400,11 @@ export abstract class BaseBackend implements AsyncDisposable {
     return this.#parts.driver.uri(includePassword);
   }
 
-  /** Rejects waits with BackendClosedError, gives stores `closeTimeout` to end, closes both connections. Idempotent. */
+  /**
+   * Rejects waits with BackendClosedError, gives stores `closeTimeout` to end, closes both connections. Stores that did
+   * not end reject with BackendStoreError, their cause BackendClosedError, and one warning (`CELERY_STORES_LOST`) names
+   * the first of them. What is on its way to Redis then has the rest of its `commandTimeout`. Idempotent.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -411,9 +419,11 @@ export abstract class BaseBackend implements AsyncDisposable {
     this.#parts.patient?.close();
     // Stores that wait for the serializer were accepted as well.
     await this.#parts.codec.settled();
-    const limitMs = this.#options.closeTimeout * 1000;
-    await Promise.all([this.#parts.worker.close(limitMs), this.#parts.storer.close(limitMs)]);
-    await this.#parts.driver.close();
+    const { clock, closeTimeout } = this.#options;
+    const untilMs = clock.now() + closeTimeout * 1000;
+    // First the marks, each of which is several stores, one after another.
+    await this.#parts.worker.close(closeTimeout * 1000);
+    await this.#parts.storer.close(Math.max(0, untilMs - clock.now()), () => this.#parts.driver.close());
     this.#parts.cache.clear();
   }
 
@@ -424,7 +434,8 @@ export abstract class BaseBackend implements AsyncDisposable {
     return this.#parts.waiting.begin(taskId, timeoutMs, options);
   }
 
-  async #ready(taskId: string): Promise<void> {
+  async #ready(taskId: string, options: object): Promise<void> {
+    checkBag('options', options);
     this.#check(taskId);
     if (!this.#parts.codec.loaded) await this.#parts.codec.load();
   }

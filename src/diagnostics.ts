@@ -14,6 +14,8 @@ export type AnsweredBy = 'cache' | 'held' | 'message' | 'read' | 'backstop' | 'l
 /** What became of a wait: the task is ready, be it that it failed; or why the wait ended before that. */
 export type WaitOutcome = 'ready' | 'timeout' | 'aborted' | 'closed' | 'failed';
 
+import type { StoreOutcome } from './ports.ts';
+
 /** Names of the diagnostics channels, with what their messages carry. */
 export interface DiagnosticEvents {
   /** A connection to Redis came up (`attempt` counts from 1) or was lost. */
@@ -58,6 +60,22 @@ export interface DiagnosticEvents {
   'celery-redis-backend:rescued': { readonly taskId: string };
   /** A message or a stored value was no answer: undecodable, or of another task. */
   'celery-redis-backend:rejected': { readonly taskId: string; readonly error: Error };
+  /** A store settled: of a result, a saved group or the size of a chord. In the async context of its call. */
+  'celery-redis-backend:store': {
+    /** The task, or the group. */
+    readonly taskId: string;
+    /** Empty for a group. */
+    readonly state: string;
+    readonly outcome: StoreOutcome | 'failed';
+    /** Seconds since it was accepted. */
+    readonly duration: number;
+    /** Tries; 0 when it was not accepted, or another store of its task was under way until the end. */
+    readonly attempts: number;
+    /** Bytes of the payload. */
+    readonly bytes: number;
+    /** What its call rejected with. */
+    readonly error?: Error | undefined;
+  };
   /** A store is tried again. */
   'celery-redis-backend:store-retry': { readonly taskId: string; readonly attempt: number; readonly error: Error };
   /** A failure that the callers of an adapter do not look for: it did not reject there. */
@@ -87,8 +105,9 @@ export interface BackendStats {
   readonly channels: number;
   /** Tasks that `onTaskCall` was called for, and that nobody has waited for yet. */
   readonly held: number;
-  /** Tasks with stores under way. */
+  /** Stores that are not settled, retries and chord parts among them, and their payload bytes. */
   readonly stores: number;
+  readonly storeBytes: number;
   /** Results in the cache, their payload bytes, and how many reads and waits it answered. */
   readonly cached: number;
   readonly cachedBytes: number;
@@ -114,6 +133,7 @@ export type WarningCode =
   | 'CELERY_CONNECTION'
   | 'CELERY_ERRBACKS_UNSENT'
   | 'CELERY_CHORD_LEFT'
+  | 'CELERY_STORES_LOST'
   | 'CELERY_SWALLOWED';
 
 /** Where one kind of event is published. */

@@ -41,6 +41,7 @@ export type ErrorCode =
   | 'CELERY_BACKEND_REFUSED'
   | 'CELERY_BACKEND_GET'
   | 'CELERY_BACKEND_STORE'
+  | 'CELERY_STORE_OVERLOADED'
   | 'CELERY_VALUE_TOO_LARGE'
   | 'CELERY_BACKEND_CLOSED'
   | 'CELERY_TIMEOUT'
@@ -159,7 +160,10 @@ export class BackendGetMetaError extends BackendError {
   }
 }
 
-/** A result could not be stored (`CELERY_VALUE_TOO_LARGE` when it never can be). `cause` says why. */
+/**
+ * A result could not be stored. `cause` says why; without one it was not tried: `CELERY_VALUE_TOO_LARGE` when it never
+ * can be stored, `CELERY_STORE_OVERLOADED` when too many other stores are pending.
+ */
 export class BackendStoreError extends BackendError {
   /** The task, or the group. */
   readonly taskId: string;

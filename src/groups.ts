@@ -33,7 +33,8 @@ export class Groups {
     const { store, keys, codec, storer, ttl } = this.#parts;
     const payload = codec.encodeGroup(checkGroup(group), groupId);
     const write = { key: keys.group(groupId), payload, ttl, guard: null };
-    return storer.store({ taskId: groupId, state: '', write: () => store.write(write) });
+    const bytes = Buffer.byteLength(payload);
+    return storer.store({ taskId: groupId, state: '', bytes, write: () => store.write(write) });
   }
 
   /** Saves the header of a chord, if one of its members is a group, so that its shape is known in the end. */

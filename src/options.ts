@@ -61,6 +61,13 @@ export interface BackendOptions {
   readonly maxCachedResults?: number | undefined;
   /** Payload bytes of the results kept in memory. @default 67108864 (64 MiB) */
   readonly maxCachedBytes?: number | undefined;
+  /**
+   * Stores that may be accepted and not settled, chord parts among them; whatever is more rejects at once with
+   * `CELERY_STORE_OVERLOADED`. @default 10000
+   */
+  readonly maxPendingStores?: number | undefined;
+  /** Payload bytes of these; a larger payload is taken when no other is pending. @default 268435456 (256 MiB) */
+  readonly maxPendingBytes?: number | undefined;
   /** Seconds that a result lives, truncated; `null` or below 1 = for ever. @default 86400 (1 day) */
   readonly expires?: number | string | null | undefined;
   /** Whether to store name, args, kwargs, worker, retries and queue of the task with its result. @default false */
@@ -128,6 +135,8 @@ export interface ResolvedOptions {
   readonly acceptContent: readonly string[] | undefined;
   readonly maxCachedResults: number;
   readonly maxCachedBytes: number;
+  readonly maxPendingStores: number;
+  readonly maxPendingBytes: number;
   /** Whole seconds; `null` = no expiry. */
   readonly expires: number | null;
   readonly extended: boolean;
@@ -173,6 +182,8 @@ export const DEFAULTS: DefaultOptions = Object.freeze({
   serializer: 'json',
   maxCachedResults: 1000,
   maxCachedBytes: 64 * 1024 * 1024,
+  maxPendingStores: 10_000,
+  maxPendingBytes: 256 * 1024 * 1024,
   expires: 86_400,
   extended: false,
   ignoreResult: false,
@@ -222,6 +233,8 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
     acceptContent: checkAccept(all.acceptContent),
     maxCachedResults: checkInteger('maxCachedResults', all.maxCachedResults, -1),
     maxCachedBytes: checkInteger('maxCachedBytes', all.maxCachedBytes, 1),
+    maxPendingStores: checkInteger('maxPendingStores', all.maxPendingStores, 1),
+    maxPendingBytes: checkInteger('maxPendingBytes', all.maxPendingBytes, 1),
     expires: checkExpires(all.expires),
     extended: flag('extended'),
     ignoreResult: flag('ignoreResult'),

@@ -52,11 +52,11 @@ export function assemble(app: CeleryApp, options: ResolvedOptions, open: (warnin
   const keys = createKeys(options.globalKeyprefix);
   const codec = new Codec({ serializer, exceptions: options.exceptions ?? defaultExceptions, ...limits });
   const cache = openCache(options);
-  const { alwaysRetry, retryPolicy, commandTimeout } = options;
+  const { alwaysRetry } = options;
   const patient = alwaysRetry ? new PatientStore(store, alwaysRetry, clock) : undefined;
   const keyStore = patient ?? store;
   const reader = new Reader(keyStore, keys, codec, cache);
-  const storer = new Storer({ policy: retryPolicy, alwaysRetry, commandTimeoutMs: commandTimeout * 1000 }, clock);
+  const storer = openStorer(options, warnings);
   const consumer = openConsumer(options, { driver, keys, cache, codec, warnings });
   const writeDate = dateWriter(options.timezone);
   const writer = new Writer({ store, keys, codec, storer, clock, ttl, extended, writeDate });
@@ -77,6 +77,7 @@ export function statsOf({ consumer, storer, cache, driver }: Parts): BackendStat
     channels: consumer.channels,
     held: consumer.holds.size,
     stores: storer.pending,
+    storeBytes: storer.pendingBytes,
     cached: cache.size,
     cachedBytes: cache.bytes,
     cacheHits: cache.hits,
@@ -96,6 +97,12 @@ function openCache({
   clock,
 }: ResolvedOptions): ResultCache {
   return new ResultCache({ maxEntries, maxBytes, expires }, clock);
+}
+
+function openStorer(options: ResolvedOptions, warnings: Warnings): Storer {
+  const { retryPolicy: policy, alwaysRetry, commandTimeout, maxPendingStores: maxPending, maxPendingBytes } = options;
+  const settings = { policy, alwaysRetry, commandTimeoutMs: commandTimeout * 1000, maxPending, maxPendingBytes };
+  return new Storer(settings, options.clock, warnings);
 }
 
 function openConsumer(

@@ -1,6 +1,7 @@
 /** Stores results in order, again until it has worked or the policy gives up. */
+import { Backlog } from './backlog.ts';
 import type { Clock, Timer } from './clock.ts';
-import { publish } from './diagnostics.ts';
+import { publish, type Warnings } from './diagnostics.ts';
 import { BackendClosedError, BackendStoreError } from './errors.ts';
 import { Pauses } from './pauses.ts';
 import type { StoreOutcome } from './ports.ts';
@@ -12,59 +13,74 @@ import {
   type RetryPolicy,
   totalInterval,
 } from './retry.ts';
-
-/** One store, or another write that is tried again like one. */
-export interface StoreJob<T = StoreOutcome> {
-  /** The task, or the group. */
-  readonly taskId: string;
-  /** The state that is stored; empty for a group. */
-  readonly state: string;
-  /** One try. */
-  readonly write: () => Promise<T>;
-  /** What failed, for messages: `'store SUCCESS of task 1'`. @default that */
-  readonly what?: string;
-}
+import { publishing, storeEvents } from './store-events.ts';
+import { nameOf, type StoreJob } from './store-job.ts';
 
 /** How a {@link Storer} tries. */
 export interface StorerOptions {
   readonly policy: RetryPolicy;
   /** How it goes on when the policy is used up; false = not at all. */
   readonly alwaysRetry: AlwaysRetry | false;
-  /** Milliseconds of one try. */
+  /** Milliseconds of one try; a second more for each MiB. */
   readonly commandTimeoutMs: number;
+  /** The most calls that may be accepted and not settled, and the most bytes of their payloads. */
+  readonly maxPending: number;
+  readonly maxPendingBytes: number;
 }
+
+const MIB = 2 ** 20;
+/** How many of the lost stores a warning names. */
+const MAX_NAMED = 5;
 
 /**
  * Stores of one task leave in the order they came, retries included: a late retry of STARTED never lands on a final
  * state. Tasks do not wait for one another. A store is given up when its retries, or the time they would take and one
- * more try, are used up, counted from its acceptance; with `alwaysRetry` it goes on from there, at its pace.
+ * more try, are used up, counted from its acceptance; with `alwaysRetry` it goes on from there, at its pace. What would
+ * be more than may be pending is not accepted.
  */
 export class Storer {
   readonly #options: StorerOptions;
   readonly #clock: Clock;
-  /** Milliseconds from acceptance after which no new try is made. */
+  readonly #warnings: Pick<Warnings, 'warn'>;
+  /** Milliseconds from acceptance after which no new try is made of a small store. */
   readonly #patienceMs: number;
   /** The last store of each task that has any under way. */
   readonly #tails = new Map<string, Promise<unknown>>();
+  readonly #backlog: Backlog;
   readonly #pauses: Pauses;
+  /** What `close` ended. */
+  readonly #lost: string[] = [];
   /** Tries that were not the first. */
   retries = 0;
 
-  constructor(options: StorerOptions, clock: Clock) {
+  constructor(options: StorerOptions, clock: Clock, warnings: Pick<Warnings, 'warn'>) {
     this.#options = options;
     this.#clock = clock;
+    this.#warnings = warnings;
+    this.#backlog = new Backlog({ maxCalls: options.maxPending, maxBytes: options.maxPendingBytes });
     this.#pauses = new Pauses(clock);
     this.#patienceMs = totalInterval(options.policy) * 1000 + options.commandTimeoutMs;
   }
 
-  /** Tasks with stores under way. */
+  /** Calls that are not settled. */
   get pending(): number {
-    return this.#tails.size;
+    return this.#backlog.calls;
   }
 
-  /** @throws BackendStoreError */
-  async store<T = StoreOutcome>(job: StoreJob<T>): Promise<T> {
-    const { taskId } = job;
+  /** Payload bytes of these. */
+  get pendingBytes(): number {
+    return this.#backlog.bytes;
+  }
+
+  /** Stores, and says so on the diagnostics channel. @throws BackendStoreError */
+  store(job: StoreJob): Promise<StoreOutcome> {
+    return storeEvents.hasSubscribers ? publishing(job, this.#clock, (each) => this.run(each)) : this.run(job);
+  }
+
+  /** The same for what is no store, but has its place among those of a task. @throws BackendStoreError */
+  async run<T>(job: StoreJob<T>): Promise<T> {
+    const { taskId, bytes } = job;
+    this.#admit(job);
     const before = this.#tails.get(taskId);
     const accepted = this.#clock.now();
     const outcome = before ? before.then(() => this.#run(job, accepted)) : this.#run(job, accepted);
@@ -73,19 +89,51 @@ export class Storer {
     try {
       return await outcome;
     } finally {
+      this.#backlog.remove(bytes);
       if (this.#tails.get(taskId) === tail) this.#tails.delete(taskId);
     }
   }
 
-  /** Gives the stores under way `limitMs` to end; after that they fail at their next pause. */
-  async close(limitMs: number): Promise<void> {
+  /**
+   * Gives the stores under way `limitMs` to end. After that they fail at their next pause, or by what `shut` does, which
+   * closes the driver. Resolves when all are settled, and warns of those that were ended so.
+   */
+  async close(limitMs: number, shut: () => Promise<void>): Promise<void> {
     let timer: Timer | undefined;
     const limit = new Promise<void>((resolve) => {
       timer = this.#clock.after(limitMs, resolve);
     });
-    await Promise.race([Promise.all(this.#tails.values()), limit]);
+    await Promise.race([this.#settled(), limit]);
     timer?.cancel();
     this.#pauses.close();
+    await shut();
+    await this.#settled();
+    this.#warnOfLost();
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#tails.size > 0) await Promise.all(this.#tails.values());
+  }
+
+  #admit(job: StoreJob<unknown>): void {
+    const refusal = this.#backlog.refusal(job.bytes);
+    if (refusal === undefined) {
+      this.#backlog.add(job.bytes);
+      return;
+    }
+    const message = `Could not ${nameOf(job)}: ${refusal}. Wait for stores to end before you begin others.`;
+    throw new BackendStoreError(message, job.taskId, job.state, { code: 'CELERY_STORE_OVERLOADED' });
+  }
+
+  #warnOfLost(): void {
+    const { length } = this.#lost;
+    if (length === 0) return;
+    const named = this.#lost.slice(0, MAX_NAMED).join(', ');
+    const more = length > MAX_NAMED ? `, and ${length - MAX_NAMED} more` : '';
+    this.#warnings.warn(
+      'CELERY_STORES_LOST',
+      `The backend was closed before it could ${named}${more} (${length} in all).`,
+    );
   }
 
   async #run<T>(job: StoreJob<T>, accepted: number): Promise<T> {
@@ -96,13 +144,13 @@ export class Storer {
       try {
         return await job.write();
       } catch (error) {
-        let pause = this.#pauseBefore(retry, accepted);
+        let pause = this.#pauseBefore(retry, accepted, job.bytes);
         if (pause === undefined && alwaysRetry && beyond < alwaysRetry.maxRetries) {
           beyond += 1;
           pause = jitteredInterval(alwaysRetry, beyond) * 1000;
         }
-        if (!isRetryable(error) || pause === undefined) throw storeError(job, retry, error);
-        if (!(await this.#pauses.wait(pause))) throw storeError(job, retry, new BackendClosedError());
+        if (!isRetryable(error) || pause === undefined) throw this.#failure(job, retry, error);
+        if (!(await this.#pauses.wait(pause))) throw this.#failure(job, retry, new BackendClosedError());
         this.retries += 1;
         publish('celery-redis-backend:store-retry', { taskId: job.taskId, attempt: retry + 1, error: error as Error });
       }
@@ -110,17 +158,18 @@ export class Storer {
   }
 
   /** Milliseconds before retry number `retry`, from 0; undefined when the policy has no more, or no time. */
-  #pauseBefore(retry: number, accepted: number): number | undefined {
+  #pauseBefore(retry: number, accepted: number, bytes: number): number | undefined {
     const { policy } = this.#options;
     const pause = retryInterval(policy, retry) * 1000;
-    const late = this.#clock.now() + pause - accepted > this.#patienceMs;
+    const late = this.#clock.now() + pause - accepted > this.#patienceMs + (bytes / MIB) * 1000;
     return retry >= policy.maxRetries || late ? undefined : pause;
   }
-}
 
-function storeError({ taskId, state, what }: StoreJob<unknown>, retries: number, cause: unknown): BackendStoreError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  const tries = retries > 0 ? ` after ${retries + 1} tries` : '';
-  const failed = what ?? `store ${state ? `${state} of task` : 'group'} ${taskId}`;
-  return new BackendStoreError(`Could not ${failed}${tries}: ${reason}`, taskId, state, { cause });
+  #failure(job: StoreJob<unknown>, retries: number, cause: unknown): BackendStoreError {
+    const what = nameOf(job);
+    if (cause instanceof BackendClosedError) this.#lost.push(what);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const tries = retries > 0 ? ` after ${retries + 1} tries` : '';
+    return new BackendStoreError(`Could not ${what}${tries}: ${reason}`, job.taskId, job.state, { cause });
+  }
 }

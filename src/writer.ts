@@ -45,7 +45,8 @@ export class Writer {
       now: clock.wall(),
       writeDate,
     });
-    const write = { key: keys.task(taskId), payload: codec.encodeMeta(meta), ttl, guard: codec.guard };
-    return storer.store({ taskId, state, write: () => store.write(write) });
+    const payload = codec.encodeMeta(meta);
+    const write = { key: keys.task(taskId), payload, ttl, guard: codec.guard };
+    return storer.store({ taskId, state, bytes: Buffer.byteLength(payload), write: () => store.write(write) });
   }
 }

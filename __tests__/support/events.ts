@@ -10,6 +10,7 @@ const NAMES: Readonly<Record<keyof DiagnosticEvents, true>> = {
   'celery-redis-backend:healed': true,
   'celery-redis-backend:rescued': true,
   'celery-redis-backend:rejected': true,
+  'celery-redis-backend:store': true,
   'celery-redis-backend:store-retry': true,
   'celery-redis-backend:swallowed': true,
   'celery-redis-backend:chord': true,

@@ -21,6 +21,9 @@ export class Proxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #pairs = new Set<Pair>();
   readonly #held = new Set<Direction>();
+  /** Sockets that have passed what they may for now. */
+  readonly #resting = new Set<Socket>();
+  #bytesPerMs = Infinity;
   #refusing = false;
   /** Bytes from the server to pass before the link is cut; `undefined` for no limit. */
   #cutAfter: number | undefined;
@@ -70,6 +73,11 @@ export class Proxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
+  /** Passes no more than so many bytes a second, in each direction of each connection. Beyond that it reads none. */
+  throttle(bytesPerSecond: number): void {
+    this.#bytesPerMs = bytesPerSecond / 1000;
+  }
+
   /** Closes every connection at once with RST. */
   cut(): void {
     for (const { client, server } of this.#pairs) {
@@ -116,9 +124,11 @@ export class Proxy implements AsyncDisposable {
     }
     client.on('data', (bytes) => {
       if (!server.write(bytes)) client.pause();
+      this.#rest(pair, client, bytes.length);
     });
     server.on('data', (bytes) => {
       this.#down(pair, bytes);
+      this.#rest(pair, server, bytes.length);
     });
     for (const socket of [client, server]) {
       socket.on('drain', () => {
@@ -142,10 +152,20 @@ export class Proxy implements AsyncDisposable {
     });
   }
 
+  #rest(pair: Pair, from: Socket, bytes: number): void {
+    if (this.#bytesPerMs === Infinity) return;
+    from.pause();
+    this.#resting.add(from);
+    setTimeout(() => {
+      this.#resting.delete(from);
+      this.#apply(pair);
+    }, bytes / this.#bytesPerMs);
+  }
+
   #apply({ client, server }: Pair): void {
-    if (this.#held.has('up') || server.writableNeedDrain) client.pause();
+    if (this.#held.has('up') || this.#resting.has(client) || server.writableNeedDrain) client.pause();
     else client.resume();
-    if (this.#held.has('down') || client.writableNeedDrain) server.pause();
+    if (this.#held.has('down') || this.#resting.has(server) || client.writableNeedDrain) server.pause();
     else server.resume();
   }
 }

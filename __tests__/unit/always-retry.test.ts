@@ -99,7 +99,8 @@ describe('a store with alwaysRetry', () => {
   const policy = { maxRetries: 2, intervalStart: 0, intervalStep: 1, intervalMax: 1 };
 
   function storer(alwaysRetry: AlwaysRetry): Storer {
-    return new Storer({ policy, alwaysRetry, commandTimeoutMs: 5_000 }, clock);
+    const bounds = { maxPending: 3, maxPendingBytes: 100 };
+    return new Storer({ policy, alwaysRetry, commandTimeoutMs: 5_000, ...bounds }, clock, { warn: () => undefined });
   }
 
   /** A write that fails a number of times. */
@@ -113,8 +114,8 @@ describe('a store with alwaysRetry', () => {
   it('goes on where the policy ends, with the next stores of its task behind it', async () => {
     const [first, second]: [number[], number[]] = [[], []];
     const one = storer(CELERYS);
-    const stored = watch(one.store({ taskId: 't', state: 'STARTED', write: failing(40, first) }));
-    const next = watch(one.store({ taskId: 't', state: 'SUCCESS', write: failing(0, second) }));
+    const stored = watch(one.store({ taskId: 't', state: 'STARTED', bytes: 1, write: failing(40, first) }));
+    const next = watch(one.store({ taskId: 't', state: 'SUCCESS', bytes: 1, write: failing(0, second) }));
     await clock.advance(1_000);
     expect(first.slice(0, 3)).toEqual([0, 0, 1_000]);
     expect([stored.outcome, next.outcome, second]).toEqual(['pending', 'pending', []]);
@@ -133,7 +134,7 @@ describe('a store with alwaysRetry', () => {
           else reject(outage());
         });
       });
-    const watched = watch(storer(CELERYS).store({ taskId: 't', state: 'SUCCESS', write: slow }));
+    const watched = watch(storer(CELERYS).store({ taskId: 't', state: 'SUCCESS', bytes: 1, write: slow }));
     await clock.advance(60_000);
     expect(watched.outcome).toBe('stored');
     expect(tries).toHaveLength(5);
@@ -142,7 +143,12 @@ describe('a store with alwaysRetry', () => {
   it('is given up after as many retries more as it is allowed', async () => {
     const tries: number[] = [];
     const watched = watch(
-      storer({ ...CELERYS, maxRetries: 3 }).store({ taskId: 't', state: 'SUCCESS', write: failing(Infinity, tries) }),
+      storer({ ...CELERYS, maxRetries: 3 }).store({
+        taskId: 't',
+        state: 'SUCCESS',
+        bytes: 1,
+        write: failing(Infinity, tries),
+      }),
     );
     await clock.advance(100_000);
     expect(watched.outcome).toBeInstanceOf(BackendStoreError);
@@ -152,9 +158,9 @@ describe('a store with alwaysRetry', () => {
 
   it('ends with the limit of close', async () => {
     const one = storer(CELERYS);
-    const watched = watch(one.store({ taskId: 't', state: 'SUCCESS', write: failing(Infinity, []) }));
+    const watched = watch(one.store({ taskId: 't', state: 'SUCCESS', bytes: 1, write: failing(Infinity, []) }));
     await clock.advance(5_000);
-    void one.close(1_000);
+    void one.close(1_000, () => Promise.resolve());
     await clock.advance(1_000);
     expect((watched.outcome as Error).cause).toBeInstanceOf(BackendClosedError);
     expect(clock.timers).toBe(0);

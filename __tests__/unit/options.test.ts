@@ -103,6 +103,8 @@ describe('options', () => {
     ['maxRetries', 5, 'options: "maxRetries" is none of them; expected some of '],
     ['retryPolicy', { maxRetries: -1 }, 'retryPolicy.maxRetries: expected a whole number of at least 0; got -1.'],
     ['retryPolicy', { intervalMax: NaN }, 'retryPolicy.intervalMax: expected seconds, 0 or more; got NaN.'],
+    ['maxPendingStores', 0, 'maxPendingStores: expected a whole number of at least 1; got 0.'],
+    ['maxPendingBytes', Infinity, 'maxPendingBytes: expected a whole number of at least 1; got Infinity.'],
     ['limits', { maxDepth: 0 }, 'limits.maxDepth: expected a whole number of at least 1; got 0.'],
   ])('refuse %s: %j, and say what was expected and what came', (name, value, message) => {
     const attempt = (): unknown => resolve({ [name]: value });

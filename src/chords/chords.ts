@@ -99,9 +99,10 @@ export class Chords {
       throw new InvalidArgumentError(`size: expected a whole number, 0 or more; got ${show(size)}.`);
     }
     const { store, keys, storer, ttl } = this.#parts;
-    const write = { key: keys.chord(groupId).size, payload: String(size), ttl, guard: null };
+    const payload = String(size);
+    const write = { key: keys.chord(groupId).size, payload, ttl, guard: null };
     const what = `store the size of chord ${groupId}`;
-    return storer.store({ taskId: groupId, state: '', what, write: () => store.write(write) });
+    return storer.store({ taskId: groupId, state: '', bytes: payload.length, what, write: () => store.write(write) });
   }
 
   /** Not tried again: it may have been counted although the reply was lost. @throws BackendStoreError */
@@ -148,7 +149,8 @@ export class Chords {
           `part of it; got ${show(app.applySignature)}. The part was not recorded.`,
       );
     }
-    const { state } = await this.#retried(prepared, () => chords.record(part));
+    const bytes = Buffer.byteLength(part.member);
+    const { state } = await this.#retried(prepared, () => chords.record(part), bytes);
     if (state === 'claimed' || state === 'reclaimed') return this.#complete(prepared, state === 'claimed');
     if (state === 'complete') return this.#follow(prepared);
     if (state === 'malformed' && !(await this.#parts.bodies.isSettled(body))) {
@@ -267,7 +269,7 @@ export class Chords {
     }
   }
 
-  #retried<T>({ taskId, state, groupId }: PreparedPart, write: () => Promise<T>): Promise<T> {
-    return this.#parts.storer.store({ taskId, state, what: `record task ${taskId} in chord ${groupId}`, write });
+  #retried<T>({ taskId, state, groupId }: PreparedPart, write: () => Promise<T>, bytes = 0): Promise<T> {
+    return this.#parts.storer.run({ taskId, state, bytes, what: `record task ${taskId} in chord ${groupId}`, write });
   }
 }

@@ -84,9 +84,10 @@ export class HeaderResults {
   }
 
   #retried<T>(groupId: string, what: string, read: () => Promise<T>): Promise<T> {
-    return this.#parts.storer.store({
+    return this.#parts.storer.run({
       taskId: groupId,
       state: '',
+      bytes: 0,
       what: `read the ${what} of chord ${groupId}`,
       write: read,
     });

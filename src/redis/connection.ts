@@ -7,7 +7,7 @@ import type { RedisClient } from './client.ts';
 import { withDeadline } from './deadline.ts';
 import { advice, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
 import { Link } from './link.ts';
-import { MIB } from './watchdog.ts';
+import { MIB } from './traffic.ts';
 
 /** Settings of a {@link Connection}. */
 export interface ConnectionOptions {

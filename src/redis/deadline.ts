@@ -1,7 +1,7 @@
 /** The time that one command may take. */
 import type { Clock, Timer } from '../clock.ts';
 import type { RedisStream } from './client.ts';
-import { MIB } from './watchdog.ts';
+import { addTraffic, MIB, traffic } from './traffic.ts';
 
 /** Settings of {@link withDeadline}. */
 export interface DeadlineOptions {
@@ -16,13 +16,13 @@ export interface DeadlineOptions {
 }
 
 /**
- * Runs a command and bounds it: `timeoutMs` since it was accepted, and a second more for each MiB that waits to be sent
- * up to and with it, or has come in since. Redis answers in order, so what comes in is this reply or those before it.
+ * Runs a command and bounds it: `timeoutMs` since it was accepted, and a second more for each MiB that was sent up to and
+ * with it without an answer yet, or has come in since. Redis answers in order, so what comes in is this reply or those before it.
  * A later reply is ignored.
  */
 export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, options: DeadlineOptions): Promise<T> {
-  const { clock, acceptedMs, timeoutMs } = options;
-  const outgoing = stream.writableLength + options.bytes;
+  const { clock, acceptedMs, timeoutMs, bytes } = options;
+  const outgoing = traffic(stream) + bytes;
   const received = stream.bytesRead;
   const left = (): number => {
     const moved = outgoing + stream.bytesRead - received;
@@ -44,7 +44,9 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
     const settle = (): void => {
       settled = true;
       timer.cancel();
+      addTraffic(stream, -bytes);
     };
+    addTraffic(stream, bytes);
     send().finally(settle).then(resolve, reject);
   });
 }

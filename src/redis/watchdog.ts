@@ -4,16 +4,14 @@
  */
 import type { Clock, Timer } from '../clock.ts';
 import type { RedisStream } from './client.ts';
-
-/** One MiB earns a second. */
-export const MIB: number = 2 ** 20;
+import { MIB, traffic } from './traffic.ts';
 
 /** Settings of a {@link Watchdog}. */
 export interface WatchdogOptions {
   readonly clock: Clock;
   /** How long to rest between an answer and the next PING. */
   readonly heartbeatMs: number;
-  /** How long an answer may take, besides a second for each MiB that waits to be sent before the question. */
+  /** How long an answer may take, besides a second for each MiB that was sent before the question without an answer. */
   readonly deadAfterMs: number;
   readonly ping: () => Promise<unknown>;
   /** Called once, after the stream was destroyed. */
@@ -81,7 +79,7 @@ export class Watchdog {
   #ask(): void {
     this.#asking = true;
     const heard = this.#stream.bytesRead;
-    const limitMs = this.#options.deadAfterMs + (this.#stream.writableLength / MIB) * 1000;
+    const limitMs = this.#options.deadAfterMs + (traffic(this.#stream) / MIB) * 1000;
     this.#timer = this.#options.clock.after(limitMs, () => {
       // After a stall of our own the answer may lie unread in the socket: look at it before judging.
       setImmediate(() => {

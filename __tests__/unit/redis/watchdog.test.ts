@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { withDeadline } from '../../../src/redis/deadline.ts';
-import { MIB, Watchdog } from '../../../src/redis/watchdog.ts';
+import { addTraffic, MIB } from '../../../src/redis/traffic.ts';
+import { Watchdog } from '../../../src/redis/watchdog.ts';
 import { VirtualClock, settle } from '../../support/virtual-clock.ts';
 
 class FakeStream {
@@ -92,6 +93,21 @@ describe('the watchdog', () => {
     expect(stream.destroyed).toBe(true);
   });
 
+  it('gives that second also for what the kernel took, until it has its answer', async () => {
+    const { clock, dog, stream } = watch();
+    const other = watch();
+    for (const each of [stream, other.stream]) addTraffic(each, 10 * MIB);
+    addTraffic(other.stream, -10 * MIB);
+    dog.answered();
+    other.dog.answered();
+    await clock.advance(2000 + 15_999);
+    expect(stream.destroyed).toBe(false);
+    await clock.advance(1);
+    expect(stream.destroyed).toBe(true);
+    await other.clock.advance(8000);
+    expect(other.stream.destroyed).toBe(true);
+  });
+
   it('is quiet once it is stopped', async () => {
     const { clock, dog, stream, pings } = watch();
     dog.stop();
@@ -132,6 +148,29 @@ describe('a deadline', () => {
     expect(state).toBe('pending');
     await clock.advance(1);
     expect(state).toBe('late');
+  });
+
+  it('is a second later for each MiB of the commands before it, until they have their answers', async () => {
+    const clock = new VirtualClock();
+    const stream = new FakeStream();
+    let answer = (): void => undefined;
+    const large = (): Promise<void> =>
+      new Promise((resolve) => {
+        answer = resolve;
+      });
+    const options = { clock, acceptedMs: 0, timeoutMs: 5000, late };
+    const uploaded = withDeadline(stream, large, { ...options, bytes: 2 * MIB });
+    const ends: number[] = [];
+    const small = (acceptedMs: number): void => {
+      withDeadline(stream, never, { ...options, acceptedMs, bytes: 0 }).catch(() => ends.push(clock.now()));
+    };
+    small(0);
+    await clock.advance(1000);
+    answer();
+    await uploaded;
+    small(1000);
+    await clock.advance(20_000);
+    expect(ends).toEqual([6000, 7000]);
   });
 
   it('passes on what comes in time, and leaves no timer', async () => {
