@@ -143,8 +143,11 @@ export interface ChannelSource {
    * Rejects when the link breaks first: then nothing is known, and `onReconnect` will follow.
    */
   subscribe(channels: readonly string[]): Promise<readonly (Error | null)[]>;
-  /** Unsubscribes. A broken link has unsubscribed already, so this never rejects. */
-  unsubscribe(channels: readonly string[]): Promise<void>;
+  /**
+   * Unsubscribes. Resolves with the refusal of each or `null`, in order. A broken link has unsubscribed already, so this
+   * never rejects.
+   */
+  unsubscribe(channels: readonly string[]): Promise<readonly (Error | null)[]>;
 }
 
 /** What a driver hands up: a store, a source, chords, and the life of their connections. */

@@ -8,6 +8,7 @@ import { slotOf } from '../../src/redis/slots.ts';
 import { ClusterDeployment, idOf } from '../support/cluster.ts';
 import { DriverUnderTest, eventually, guard, meta } from '../support/driver.ts';
 import { failure as failureOf } from '../support/failure.ts';
+import { live } from '../support/live.ts';
 import { RedisServer } from '../support/redis.ts';
 
 const failure = failureOf<BackendError>;
@@ -51,19 +52,6 @@ async function subscribedTo(servers: readonly RedisServer[]): Promise<RedisServe
     if (clients.some(({ name, sub }) => name === 'celery-redis-backend:subscriber' && sub !== '0')) return server;
   }
   return undefined;
-}
-
-/** A wait that has seen a state, so that its subscription is live. */
-async function live(backend: RedisBackend, id: string): Promise<{ readonly result: Promise<unknown> }> {
-  let seen!: () => void;
-  const shown = new Promise<void>((resolve) => {
-    seen = resolve;
-  });
-  const result = backend.waitFor(id, { timeout: 50, onMessage: seen });
-  result.catch(() => undefined);
-  await backend.storeResult(id, null, 'SEEN');
-  await shown;
-  return { result };
 }
 
 describe('a backend on a cluster', () => {
@@ -116,7 +104,7 @@ describe('a backend on a cluster', () => {
     const all = ids(150, '{move}');
     const slot = slotOf(keyOf(all[0] ?? ''));
     const [from, to] = sourceAndTarget(keyOf(all[0] ?? ''));
-    const waits = await Promise.all(all.map((id) => live(waiter, id)));
+    const waits = await Promise.all(all.map((id) => live(waiter, id, 50)));
     const store = (some: readonly string[]): Promise<unknown> =>
       Promise.all(some.map((id) => writer.storeResult(id, id, 'SUCCESS')));
     await store(all.slice(0, 50));
@@ -151,7 +139,7 @@ describe('a backend on a cluster', () => {
 
   it('moves its subscriber to another node when its own is hung, and misses nothing', async () => {
     const [waiter, writer] = [open(), open()];
-    const before = await live(waiter, randomUUID());
+    const before = await live(waiter, randomUUID(), 50);
     const node = await subscribedTo(deployment.masters);
     if (!node) throw new Error('it is on a master');
     // A key of another node.
@@ -159,7 +147,7 @@ describe('a backend on a cluster', () => {
       const owner = deployment.masters[Math.floor((slotOf(keyOf(id)) * 3) / 16_384)];
       return owner !== node;
     });
-    const { result } = await live(waiter, other ?? '');
+    const { result } = await live(waiter, other ?? '', 50);
     node.pause();
     try {
       await writer.storeResult(other ?? '', 'heard', 'SUCCESS');
@@ -177,7 +165,7 @@ describe('a backend on a cluster', () => {
   it('loses no wait and no acknowledged store to the death of a master, whose replica takes over', async () => {
     const [waiter, writer] = [open(), open()];
     const [early, late] = [ids(60), ids(60)];
-    const waits = await Promise.all([...early, ...late].map((id) => live(waiter, id)));
+    const waits = await Promise.all([...early, ...late].map((id) => live(waiter, id, 50)));
     await Promise.all(early.map((id) => writer.storeResult(id, id, 'SUCCESS')));
     const nodes = deployment.nodes;
     const roles = await Promise.all(nodes.map(async (node) => String(await node.cli('INFO', 'replication'))));

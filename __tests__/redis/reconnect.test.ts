@@ -1,9 +1,9 @@
 /** Waits and stores of a whole backend while its links break. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type BackendOptions, RedisBackend } from '../../src/index.ts';
+import { live, lost } from '../support/live.ts';
 import { RedisServer } from '../support/redis.ts';
 
 let server: RedisServer;
@@ -22,35 +22,6 @@ function open(options: BackendOptions = {}): RedisBackend {
   const backend = new RedisBackend({}, { url: server.url, backstop: 0, ...options });
   backends.push(backend);
   return backend;
-}
-
-/** Resolves when a connection of this process was lost. */
-function lost(): Promise<void> {
-  const name = 'celery-redis-backend:connection';
-  return new Promise((resolve) => {
-    const look = (message: unknown): void => {
-      if ((message as { state: string }).state !== 'lost') return;
-      unsubscribe(name, look);
-      resolve();
-    };
-    subscribe(name, look);
-  });
-}
-
-/** A wait that has its subscription. */
-async function live(backend: RedisBackend, id: string): Promise<{ readonly result: Promise<unknown> }> {
-  let seen!: () => void;
-  const shown = new Promise<void>((resolve) => {
-    seen = resolve;
-  });
-  const result = backend.waitFor(id, {
-    onMessage: () => {
-      seen();
-    },
-  });
-  await backend.storeResult(id, null, 'SEEN');
-  await shown;
-  return { result };
 }
 
 describe('a backend whose links break', () => {

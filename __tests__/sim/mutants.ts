@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a failed read is not tried again',
     file: 'consumer/verifier.ts',
-    from: `if (this.#stalled.size === 0 || this.#retry) return;`,
+    from: `if (this.#stalled.size === 0 || this.#retry || this.#closed) return;`,
     to: `if (this.#stalled.size >= 0 || this.#retry) return;`,
     caughtBy: [LATE],
   },
@@ -240,6 +240,13 @@ export const MUTANTS: readonly Mutant[] = [
     from: `channel.held = false;
     this.#host.leave(channel);`,
     to: `channel.held = false;`,
+    caughtBy: [LEAK],
+  },
+  {
+    title: 'an UNSUBSCRIBE that is refused is not sent again',
+    file: 'consumer/verifier.ts',
+    from: `if (!isRetryable(refusals[i]))`,
+    to: `if (i >= 0)`,
     caughtBy: [LEAK],
   },
   {

@@ -422,14 +422,14 @@ class Stage {
     world.at(world.now + 1000, () => (path.hanging = false));
   }
 
-  /** A watchdog that hears other bytes while it waits for its PONG takes the peer for busy, and waits once more. */
+  /** What still comes in while the way out is silent is a sign of life to the watchdog, and silence begins after it. */
   #noteSilence(fault: FaultPlan & { readonly kind: 'silence' }, connection: Connection | undefined): void {
     this.#world.at(fault.at + UNACKNOWLEDGED, () => {
       // What the client sends for it, TCP's acknowledgements too, gets through no more.
       if (connection?.silent) connection.silence('both');
-      const longer = 2 * this.#plan.layers.deadAfter * 1000;
-      const heard = (connection?.heardAt ?? -Infinity) > fault.at - longer;
-      const recoverBy = heard ? Math.max(fault.recoverBy, fault.at + UNACKNOWLEDGED + longer + SLACK) : fault.recoverBy;
+      const { deadAfter } = this.#plan.layers;
+      const silentFrom = connection?.heardAt ?? -Infinity;
+      const recoverBy = Math.max(fault.recoverBy, silentFrom + deadAfter * 1100 + SLACK);
       this.#faults.push({ ...fault, recoverBy });
     });
   }
@@ -498,8 +498,6 @@ class Stage {
         this.#leaks.push(`${process.name} keeps ${stats.channels} channels for ${wanted.size} tasks`);
       if (stats.held > 0) this.#leaks.push(`${process.name} holds ${stats.held} too long`);
       if (stats.stores !== this.#pendingStoresOf(by)) this.#leaks.push(`${process.name} keeps ${stats.stores} stores`);
-      // An UNSUBSCRIBE that is refused is not sent again: its channel goes with the connection.
-      if (this.#plan.faults.some(({ kind }) => kind === 'busy')) return;
       const subscribed = path.connections
         .filter(({ open, silent }) => open && !silent)
         .flatMap((each) => each.channels());

@@ -55,6 +55,16 @@ export class Python implements AsyncDisposable {
     return this.#send(code, args, true) as Promise<T>;
   }
 
+  /** Stops the process, so that it reads nothing. */
+  pause(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
+  /** Ends `pause`. */
+  resume(): void {
+    this.#process.kill('SIGCONT');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await stop(this.#process, 'SIGKILL');
   }

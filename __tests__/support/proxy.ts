@@ -9,6 +9,8 @@ export type Direction = 'up' | 'down';
 interface Pair {
   readonly client: Socket;
   readonly server: Socket;
+  /** How many were accepted before it. */
+  readonly number: number;
 }
 
 /**
@@ -24,6 +26,8 @@ export class Proxy implements AsyncDisposable {
   /** Sockets that have passed what they may for now. */
   readonly #resting = new Set<Socket>();
   #bytesPerMs = Infinity;
+  /** By the number of their connection. */
+  readonly #frozen = new Map<number, ReadonlySet<Direction>>();
   #refusing = false;
   /** Bytes from the server to pass before the link is cut; `undefined` for no limit. */
   #cutAfter: number | undefined;
@@ -67,7 +71,17 @@ export class Proxy implements AsyncDisposable {
     for (const pair of this.#pairs) this.#apply(pair);
   }
 
-  /** Lets held bytes go. */
+  /**
+   * Holds bytes of one connection for good, both ways without a direction, while those after it are fine.
+   *
+   * @param number - how many were accepted before it; it may be yet to come
+   */
+  freeze(number: number, ...directions: Direction[]): void {
+    this.#frozen.set(number, new Set(directions.length > 0 ? directions : ['up', 'down']));
+    for (const pair of this.#pairs) this.#apply(pair);
+  }
+
+  /** Lets bytes go that `hold` keeps. */
   release(): void {
     this.#held.clear();
     for (const pair of this.#pairs) this.#apply(pair);
@@ -108,9 +122,9 @@ export class Proxy implements AsyncDisposable {
       client.resetAndDestroy();
       return;
     }
-    this.accepted += 1;
     const server = connect(target, '127.0.0.1');
-    const pair = { client, server };
+    const pair = { client, server, number: this.accepted };
+    this.accepted += 1;
     this.#pairs.add(pair);
     server.on('error', () => undefined);
     for (const [from, to] of [
@@ -162,10 +176,12 @@ export class Proxy implements AsyncDisposable {
     }, bytes / this.#bytesPerMs);
   }
 
-  #apply({ client, server }: Pair): void {
-    if (this.#held.has('up') || this.#resting.has(client) || server.writableNeedDrain) client.pause();
+  #apply({ client, server, number }: Pair): void {
+    const holds = (way: Direction, from: Socket): boolean =>
+      this.#held.has(way) || this.#frozen.get(number)?.has(way) === true || this.#resting.has(from);
+    if (holds('up', client) || server.writableNeedDrain) client.pause();
     else client.resume();
-    if (this.#held.has('down') || this.#resting.has(server) || client.writableNeedDrain) server.pause();
+    if (holds('down', server) || client.writableNeedDrain) server.pause();
     else server.resume();
   }
 }

@@ -27,7 +27,7 @@ export class ScriptedDriver implements ResultStore, ChannelSource {
   readonly reads: Asked<Payloads>[] = [];
   readonly subscribes: Asked<Refusals>[] = [];
   /** Channels of each UNSUBSCRIBE, in order. */
-  readonly unsubscribes: Asked<undefined>[] = [];
+  readonly unsubscribes: Asked<Refusals>[] = [];
   /** Every command with its keys, in order. */
   readonly log: string[] = [];
   listener!: ChannelListener;
@@ -54,8 +54,8 @@ export class ScriptedDriver implements ResultStore, ChannelSource {
     return this.#ask('SUBSCRIBE', this.subscribes, channels);
   }
 
-  async unsubscribe(channels: readonly string[]): Promise<void> {
-    await this.#ask('UNSUBSCRIBE', this.unsubscribes, channels);
+  unsubscribe(channels: readonly string[]): Promise<Refusals> {
+    return this.#ask('UNSUBSCRIBE', this.unsubscribes, channels);
   }
 
   write(): Promise<StoreOutcome> {

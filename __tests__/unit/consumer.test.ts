@@ -294,9 +294,58 @@ describe('the machine of a channel', () => {
     await goLive();
     await message(bytes('SUCCESS', 3));
     expect(consumer.channels).toBe(1);
-    last(driver.unsubscribes).answer(undefined);
+    last(driver.unsubscribes).answer([null]);
     await settle();
     expect(consumer.channels).toBe(0);
+  });
+
+  it('unsubscribing -> unsubscribing: an UNSUBSCRIBE that is refused by a reply that passes is sent again', async () => {
+    wait({ timeoutMs: 10 });
+    await goLive();
+    await clock.advance(300);
+    const busy = new BackendError('busy', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' });
+    last(driver.unsubscribes).answer([busy]);
+    await settle();
+    expect([consumer.channels, driver.unsubscribes.length]).toEqual([1, 1]);
+    await clock.advance(100);
+    expect(driver.unsubscribes).toHaveLength(2);
+    last(driver.unsubscribes).answer([null]);
+    await settle();
+    expect(consumer.channels).toBe(0);
+  });
+
+  it('unsubscribing -> subscribing: a waiter that joins after a refused UNSUBSCRIBE keeps its subscription', async () => {
+    wait({ timeoutMs: 10 });
+    await goLive();
+    await clock.advance(300);
+    const busy = new BackendError('busy', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' });
+    last(driver.unsubscribes).answer([busy]);
+    await settle();
+    const watched = wait();
+    await goLive();
+    await clock.advance(10_000);
+    expect(driver.unsubscribes).toHaveLength(1);
+    await message(bytes('SUCCESS', 1));
+    expect(valueOf(watched)).toBe(1);
+  });
+
+  it('unsubscribing -> absent: an UNSUBSCRIBE that is refused for good is not sent again', async () => {
+    wait({ timeoutMs: 10 });
+    await goLive();
+    await clock.advance(300);
+    last(driver.unsubscribes).answer([new BackendError('no', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' })]);
+    await clock.advance(60_000);
+    expect([consumer.channels, driver.unsubscribes.length]).toEqual([0, 1]);
+  });
+
+  it('unsubscribing -> absent: a refusal that comes after close arms nothing', async () => {
+    wait({ timeoutMs: 10 });
+    await goLive();
+    await clock.advance(300);
+    last(driver.unsubscribes).answer([new BackendError('b', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' })]);
+    consumer.close();
+    await settle();
+    expect(clock.timers).toBe(0);
   });
 
   it('unsubscribing -> subscribing: a waiter that joins has a SUBSCRIBE, confirmation and read of its own', async () => {
@@ -306,7 +355,7 @@ describe('the machine of a channel', () => {
     const second = wait();
     await settle();
     expect(driver.log.slice(2)).toEqual([`UNSUBSCRIBE ${key}`, `SUBSCRIBE ${key}`]);
-    last(driver.unsubscribes).answer(undefined);
+    last(driver.unsubscribes).answer([null]);
     await confirm();
     await readReply(bytes('SUCCESS', 'second'));
     expect(valueOf(second)).toBe('second');

@@ -152,7 +152,7 @@ describe('the machine of a held channel', () => {
     await message(bytes('SUCCESS', 5));
     expect(consumer.holds.metaOf('t1')).toMatchObject({ status: 'SUCCESS', result: 5 });
     expect(driver.log).toEqual([`SUBSCRIBE ${key}`, `UNSUBSCRIBE ${key}`]);
-    last(driver.unsubscribes).answer(undefined);
+    last(driver.unsubscribes).answer([null]);
     await settle();
     expect([consumer.channels, consumer.holds.size]).toEqual([0, 1]);
     expect(cache.has('t1')).toBe(true);
@@ -254,7 +254,7 @@ describe('the machine of a held channel', () => {
     await settle();
     expect(driver.log.slice(2)).toEqual([`UNSUBSCRIBE ${key}`, `SUBSCRIBE ${key}`]);
     expect(held.end).toBe('pending');
-    last(driver.unsubscribes).answer(undefined);
+    last(driver.unsubscribes).answer([null]);
     await confirm();
     expect([held.end, consumer.channels]).toEqual([undefined, 1]);
   });

@@ -18,6 +18,7 @@
  * held          -- any other message -----------------> held           (not kept: a SUCCESS may still follow)
  * any           -- last waiter leaves, hold dropped --> unsubscribing
  * unsubscribing -- waiter joins, or held -------------> subscribing    (a new generation)
+ * unsubscribing -- refusal that passes ---------------> unsubscribing  (tried again)
  * unsubscribing -- unsubscribed, or link made anew ---> absent
  * others        -- link made anew --------------------> subscribing    (a new generation)
  * ```

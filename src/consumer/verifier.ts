@@ -1,6 +1,6 @@
 /**
- * Brings channels from wanted to verified: SUBSCRIBE, confirmation, one read where someone waits. In batches, a bounded number at a time,
- * and again until it has worked.
+ * Brings channels from wanted to verified: SUBSCRIBE, confirmation, one read where someone waits; and from there to
+ * unsubscribed. In batches, a bounded number at a time, and again until it has worked.
  */
 import type { Channel } from './channel.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -49,6 +49,7 @@ export class Verifier {
   #scheduled = false;
   #running = 0;
   #failures = 0;
+  #closed = false;
   #retry: Timer | undefined;
 
   constructor(store: ResultStore, source: ChannelSource, clock: Clock, host: VerifierHost) {
@@ -80,12 +81,16 @@ export class Verifier {
   kick(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
-    for (const channel of this.#stalled) this.#wanted.add(channel);
+    for (const channel of this.#stalled) {
+      if (channel.wanted) this.#wanted.add(channel);
+      else if (!this.#host.isWanted(channel)) this.#leaving.add(channel);
+    }
     this.#stalled.clear();
     this.#schedule();
   }
 
   close(): void {
+    this.#closed = true;
     this.#retry?.cancel();
     this.#retry = undefined;
     this.#wanted.clear();
@@ -176,9 +181,14 @@ export class Verifier {
     if (passing) throw passing;
   }
 
+  /** Never rejects. */
   async #unsubscribe(members: readonly Member[]): Promise<void> {
-    await this.#source.unsubscribe(members.map(({ channel }) => channel.key));
-    for (const { channel, generation } of members) this.#host.onUnsubscribed(channel, generation);
+    const refusals = await this.#source.unsubscribe(members.map(({ channel }) => channel.key));
+    members.forEach(({ channel, generation }, i) => {
+      if (!isRetryable(refusals[i])) this.#host.onUnsubscribed(channel, generation);
+      else if (!this.#host.isWanted(channel)) this.#stalled.add(channel);
+    });
+    this.#retryLater();
   }
 
   #failed(members: readonly Member[], error: unknown): void {
@@ -188,7 +198,11 @@ export class Verifier {
       return;
     }
     for (const { channel } of members) if (this.#host.isWanted(channel)) this.#stalled.add(channel);
-    if (this.#stalled.size === 0 || this.#retry) return;
+    this.#retryLater();
+  }
+
+  #retryLater(): void {
+    if (this.#stalled.size === 0 || this.#retry || this.#closed) return;
     const delay = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LAST_RETRY_MS);
     this.#failures += 1;
     this.#retry = this.#clock.after(delay * (0.5 + Math.random() / 2), () => {

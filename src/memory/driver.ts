@@ -102,12 +102,12 @@ class MemoryDriver implements Driver, ResultStore, ChannelSource {
     return channels.map(() => null);
   }
 
-  unsubscribe(channels: readonly string[]): Promise<void> {
+  unsubscribe(channels: readonly string[]): Promise<readonly (Error | null)[]> {
     for (const channel of channels) {
       this.#subscribed.delete(channel);
       this.#space.unsubscribe(channel, this.#sink);
     }
-    return Promise.resolve();
+    return Promise.resolve(channels.map(() => null));
   }
 
   readonly #sink = (channel: string, payload: Uint8Array): void => {

@@ -4,6 +4,7 @@ import type { ChannelListener, ChannelSource } from '../ports.ts';
 import type { RedisClient, RedisPipeline } from './client.ts';
 import type { Connection } from './connection.ts';
 import { isReply, refused } from './errors.ts';
+import { isRetryable } from '../retry.ts';
 
 /** The most channels of one round trip. */
 const MAX_CHANNELS = 1000;
@@ -49,20 +50,24 @@ export class RedisSubscriber implements ChannelSource {
   }
 
   /** Unsubscribes, unless the link is down. Command: UNSUBSCRIBE, one a channel, pipelined. */
-  async unsubscribe(channels: readonly string[]): Promise<void> {
-    if (this.#connection.state !== 'ready') return;
-    let outcomes: readonly (Error | null)[] = [];
+  async unsubscribe(channels: readonly string[]): Promise<readonly (Error | null)[]> {
+    const done = channels.map(() => null);
+    if (this.#connection.state !== 'ready') return done;
+    let outcomes: readonly (Error | null)[];
     try {
       outcomes = await this.#inChunks('UNSUBSCRIBE', channels, (pipeline, channel) => pipeline.unsubscribe(channel));
     } catch {
       // The link broke, which unsubscribes too.
+      return done;
     }
-    const refusal = outcomes.find((outcome) => outcome !== null);
-    if (!refusal) return;
-    this.#warnings.warn(
-      'CELERY_CHANNEL_REFUSED',
-      `Channels that nobody waits on stay subscribed until the connection is made anew: ${refusal.message}`,
-    );
+    const refusal = outcomes.find((outcome) => outcome && !isRetryable(outcome));
+    if (refusal) {
+      this.#warnings.warn(
+        'CELERY_CHANNEL_REFUSED',
+        `Channels that nobody waits on stay subscribed until the connection is made anew: ${refusal.message}`,
+      );
+    }
+    return outcomes;
   }
 
   /** All chunks leave at once, so that what is asked for after them leaves after them. */

@@ -6,12 +6,18 @@ import type { Clock, Timer } from '../clock.ts';
 import type { RedisStream } from './client.ts';
 import { MIB, traffic } from './traffic.ts';
 
+/** A silence is looked at so many times before it is judged, so that it lasts at most that part longer than it may. */
+const LOOKS = 10;
+
 /** Settings of a {@link Watchdog}. */
 export interface WatchdogOptions {
   readonly clock: Clock;
   /** How long to rest between an answer and the next PING. */
   readonly heartbeatMs: number;
-  /** How long an answer may take, besides a second for each MiB that was sent before the question without an answer. */
+  /**
+   * How long silence may last while an answer is due, besides a second for each MiB that was sent without an answer. A tenth more
+   * where other bytes came before it.
+   */
   readonly deadAfterMs: number;
   readonly ping: () => Promise<unknown>;
   /** Called once, after the stream was destroyed. */
@@ -27,9 +33,9 @@ export interface WatchdogOptions {
  * stopped   for good
  *
  * asking -> resting   the answer came
- * asking -> asking    other bytes came in time: the peer is alive, but busy
+ * asking -> asking    other bytes came: the peer is alive, but busy; its time begins anew
  * resting -> asking   after a heartbeat
- * asking -> stopped   no bytes in time: the stream is destroyed
+ * asking -> stopped   no bytes for as long as an answer may take: the stream is destroyed
  * any -> stopped      stop()
  * ```
  */
@@ -39,6 +45,12 @@ export class Watchdog {
   #timer: Timer | undefined;
   #asking = false;
   #stopped = false;
+  /** The bytes that had come when silence was last seen to begin. */
+  #heard = 0;
+  /** How long it may last. */
+  #limitMs = 0;
+  /** When it has lasted that long. */
+  #deadAtMs = 0;
 
   constructor(stream: RedisStream, options: WatchdogOptions) {
     this.#stream = stream;
@@ -78,21 +90,38 @@ export class Watchdog {
 
   #ask(): void {
     this.#asking = true;
-    const heard = this.#stream.bytesRead;
-    const limitMs = this.#options.deadAfterMs + (traffic(this.#stream) / MIB) * 1000;
-    this.#timer = this.#options.clock.after(limitMs, () => {
+    this.#listen();
+  }
+
+  /** Silence begins now. */
+  #listen(): void {
+    const { clock, deadAfterMs } = this.#options;
+    this.#heard = this.#stream.bytesRead;
+    this.#limitMs = deadAfterMs + (traffic(this.#stream) / MIB) * 1000;
+    this.#deadAtMs = clock.now() + this.#limitMs;
+    this.#arm();
+  }
+
+  #arm(): void {
+    const { clock, deadAfterMs } = this.#options;
+    this.#timer = clock.after(Math.min(this.#deadAtMs - clock.now(), deadAfterMs / LOOKS), () => {
       // After a stall of our own the answer may lie unread in the socket: look at it before judging.
       setImmediate(() => {
-        if (!this.#asking) return;
-        if (this.#stream.bytesRead > heard) this.#ask();
-        else this.#dead(limitMs);
+        this.#judge();
       });
     });
   }
 
-  #dead(silentMs: number): void {
+  #judge(): void {
+    if (!this.#asking) return;
+    if (this.#stream.bytesRead > this.#heard) this.#listen();
+    else if (this.#options.clock.now() < this.#deadAtMs) this.#arm();
+    else this.#dead();
+  }
+
+  #dead(): void {
     this.stop();
     this.#stream.destroy();
-    this.#options.onDead(silentMs);
+    this.#options.onDead(this.#limitMs);
   }
 }

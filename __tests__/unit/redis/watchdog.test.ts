@@ -79,8 +79,35 @@ describe('the watchdog', () => {
       await clock.advance(1000);
     }
     expect(stream.destroyed).toBe(false);
-    await clock.advance(12_000);
+    await clock.advance(6600);
     expect(stream.destroyed).toBe(true);
+  });
+
+  it.each([1, 300, 599, 601, 3000, 5999])(
+    'counts silence from the last byte: one that comes %d ms after the PING gives a tenth of deadAfter more at most',
+    async (ms) => {
+      const { clock, dog, stream, pings, deaths } = watch();
+      dog.answered();
+      await clock.advance(2000 + ms);
+      stream.bytesRead += 1;
+      await clock.advance(5999);
+      expect(stream.destroyed).toBe(false);
+      await clock.advance(601);
+      expect([stream.destroyed, deaths, pings.length]).toEqual([true, [6000], 1]);
+      expect(clock.timers).toBe(0);
+    },
+  );
+
+  it('has one timer, however many bytes come', async () => {
+    const { clock, dog, stream } = watch();
+    dog.answered();
+    await clock.advance(2000);
+    for (let i = 0; i < 1000; i += 1) {
+      stream.bytesRead += 1;
+      await clock.advance(1);
+      expect(clock.timers).toBe(1);
+    }
+    dog.stop();
   });
 
   it('gives a second more for each MiB that waits before the PING', async () => {
