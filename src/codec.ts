@@ -131,7 +131,7 @@ export class Codec {
       throw new DecodeError(`Expected the part of a chord, [1, task id, state, result]; got ${describe(part)}.`);
     }
     const value = EXCEPTION_STATES.has(state) || !this.#serializer.unwrap ? result : this.#serializer.unwrap(result);
-    return { taskId: String(taskId), state, result: value };
+    return { taskId: typeof taskId === 'string' ? taskId : describe(taskId), state, result: value };
   }
 
   #wrap(value: unknown): unknown {

@@ -16,10 +16,11 @@ export function machineTimezone(): string {
  * Writes dates with the offset that a time zone has at that moment: `2026-11-22T22:18:09.832000+01:00`.
  *
  * @param timezone - an IANA name, such as `'Europe/Berlin'`
+ * @param shown - how an error shows it; the text itself may be anything
  * @throws ImproperlyConfigured for a zone that is not known to this Node
  */
-export function dateWriter(timezone: string): DateWriter {
-  const zone = openZone(timezone);
+export function dateWriter(timezone: string, shown: string = 'another text'): DateWriter {
+  const zone = openZone(timezone, shown);
   // The canonical name of every other name of it.
   if (zone.resolvedOptions().timeZone === 'UTC') return isoUtc;
   return (ms) => {
@@ -29,7 +30,7 @@ export function dateWriter(timezone: string): DateWriter {
   };
 }
 
-function openZone(timezone: string): Intl.DateTimeFormat {
+function openZone(timezone: string, shown: string): Intl.DateTimeFormat {
   const digits = { month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
   try {
     // Newer versions of Node take offsets for names, which Python does not.
@@ -40,7 +41,7 @@ function openZone(timezone: string): Intl.DateTimeFormat {
     // A RangeError: there is no such zone, as below.
   }
   const expected = 'the IANA name of a time zone, such as UTC or Europe/Berlin';
-  throw new ImproperlyConfigured(`timezone: expected ${expected}; got ${JSON.stringify(timezone)}.`);
+  throw new ImproperlyConfigured(`timezone: expected ${expected}; got ${shown}.`);
 }
 
 /** Seconds that the clocks of a zone are ahead of UTC. */

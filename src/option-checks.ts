@@ -1,5 +1,6 @@
 /** The checks of options: each returns the value as it is in force, or says what was expected and what came. */
 import { dateWriter } from './dates.ts';
+import { excerpt } from './serializers/excerpt.ts';
 import { ImproperlyConfigured } from './errors.ts';
 import type { Serializer } from './ports.ts';
 import type { AlwaysRetry, RetryPolicy } from './retry.ts';
@@ -24,9 +25,9 @@ export function defined<T extends object>(bag: T): Partial<T> {
 /** How a wrong value is shown. */
 export function show(value: unknown): string {
   // A URL where none belongs may have a password in it.
-  if (typeof value === 'string') return /:\/\/|@/.test(value) ? 'a text with an address in it' : JSON.stringify(value);
+  if (typeof value === 'string') return /:\/\/|@/.test(value) ? 'a text with an address in it' : excerpt(value);
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  return typeof value === 'function' ? 'a function' : String(value);
+  return typeof value === 'function' ? 'a function' : String(value).slice(0, 40);
 }
 
 /** Refuses what is no bag of options, and names that are none of them. @throws ImproperlyConfigured */
@@ -147,7 +148,7 @@ export function checkAlwaysRetry(base: AlwaysRetry, given: unknown): AlwaysRetry
 /** The name of a time zone. @throws ImproperlyConfigured */
 export function checkTimezone(value: unknown): string {
   check('timezone', value, 'the IANA name of a time zone', typeof value === 'string');
-  dateWriter(value as string);
+  dateWriter(value as string, show(value));
   return value as string;
 }
 

@@ -218,14 +218,16 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
   checkNames('options', options, OPTION_NAMES);
   const { connectionDefaults, ...settings } = readSettings(conf);
   const given = defined(options);
-  if (given.sentinel && !(given.url ?? settings.url)?.startsWith('sentinel://')) {
+  const url = given.url ?? settings.url;
+  check('url', url, 'a string', url === undefined || typeof url === 'string');
+  if (given.sentinel && !url?.startsWith('sentinel://')) {
     throw new ImproperlyConfigured('sentinel: it goes with a url of sentinel://, which there is none of.');
   }
   if (given.client && given.url) throw new ImproperlyConfigured('client: expected a client or a url; got both.');
   const all = { ...DEFAULTS, ...settings, ...given } as BackendOptions & DefaultOptions;
   const flag = (name: keyof BackendOptions): boolean => checkBoolean(name, all[name]);
   return Object.freeze({
-    url: check('url', all.url, 'a string', all.url === undefined || typeof all.url === 'string'),
+    url: all.url,
     client: given.client,
     sentinel: checkSentinelOptions(given.sentinel, settings.sentinel),
     credentials: checkFunction('credentials', all.credentials),

@@ -22,6 +22,9 @@ export interface WorkerContext {
   readonly hostname?: string | undefined;
 }
 
+/** Levels of a message. Its signatures, inside one another, are walked where they fail or are called. */
+const MAX_DEPTH = 1000;
+
 type Bag = Readonly<Record<string, unknown>>;
 type Check = (value: unknown) => boolean;
 
@@ -64,6 +67,7 @@ const EMBED: typeof HEADERS = [
 export function requestFromMessage(message: TaskMessage, worker: WorkerContext = {}): TaskRequest {
   const given: unknown = message;
   if (!isBag(given)) throw new DecodeError(`Expected a task's message; got ${describe(given)}.`);
+  if (isDeeper(given, MAX_DEPTH)) throw new DecodeError(`Expected a task's message; got one deeper than ${MAX_DEPTH}.`);
   const headers = bagOf('headers', own(given, 'headers'));
   const properties = bagOf('properties', own(given, 'properties') ?? {});
   const { args, kwargs, embed } = bodyOf(own(given, 'body'));
@@ -82,6 +86,20 @@ export function requestFromMessage(message: TaskMessage, worker: WorkerContext =
     ...(delivery !== undefined && { delivery_info: delivery }),
     ...pick('body[2]', embed, EMBED),
   };
+}
+
+/** Whether a value has more levels of arrays and objects. Without recursion. */
+function isDeeper(value: unknown, levels: number): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > levels) return true;
+    level = level.filter(isContainer).flatMap((container) => Object.values(container) as unknown[]);
+  }
+  return false;
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
 }
 
 function bodyOf(body: unknown): { readonly args: unknown; readonly kwargs: unknown; readonly embed: Bag } {

@@ -4,6 +4,7 @@ import type { Codec } from '../codec.ts';
 import type { Warnings } from '../diagnostics.ts';
 import type { Errbacks } from '../errbacks.ts';
 import { DecodeError } from '../errors.ts';
+import { messageOf } from '../exception-text.ts';
 import { isId } from '../keys.ts';
 import type { ExceptionInfo, ResultTuple, TaskMeta } from '../meta.ts';
 import type { Reader } from '../reader.ts';
@@ -146,11 +147,12 @@ function isSignature(value: unknown): value is Signature {
 
 function isUnsent({ result }: TaskMeta): boolean {
   const info = result as Partial<ExceptionInfo> | null;
-  return info?.exc_type === 'ChordError' && String(info.exc_message?.[0]).startsWith(UNSENT);
+  const message: unknown = info?.exc_type === 'ChordError' ? info.exc_message?.[0] : undefined;
+  return typeof message === 'string' && message.startsWith(UNSENT);
 }
 
 /** The last line of a Python traceback. */
 function lastLine({ exc_module: module, exc_type: type, exc_message: args }: ExceptionInfo): string {
   const name = module === null || module === 'builtins' ? type : `${module}.${type}`;
-  return args.length > 0 ? `${name}: ${args.map(String).join(', ')}` : name;
+  return args.length > 0 ? `${name}: ${messageOf(type, args)}` : name;
 }

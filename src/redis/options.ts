@@ -48,13 +48,13 @@ export interface RedisTarget {
 }
 
 /** The schemes, and how they connect. */
-const SCHEMES: Readonly<Record<string, 'tcp' | 'tls' | 'socket'>> = {
-  redis: 'tcp',
-  valkey: 'tcp',
-  rediss: 'tls',
-  valkeys: 'tls',
-  'redis+socket': 'socket',
-};
+const SCHEMES: ReadonlyMap<string, 'tcp' | 'tls' | 'socket'> = new Map([
+  ['redis', 'tcp'],
+  ['valkey', 'tcp'],
+  ['rediss', 'tls'],
+  ['valkeys', 'tls'],
+  ['redis+socket', 'socket'],
+]);
 const TOPOLOGIES = ['sentinel', 'redis+cluster', 'rediss+cluster', 'memory'];
 
 /** Options of redis-py without a meaning here, so that one URL serves both languages. */
@@ -89,6 +89,7 @@ const URL_PARTS = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
  */
 export function parseRedisUrl(url: string | undefined, defaults: RedisDefaults = {}): RedisTarget {
   if (url === undefined) return { ...withDefaults(defaults), db: checkDb(defaults.db ?? 0, 'redisDb') };
+  if (!url.isWellFormed()) throw new ImproperlyConfigured('url: expected it without half a surrogate pair.');
   const [, scheme = '', authority = '', path = '', search = ''] = URL_PARTS.exec(url) ?? [];
   const kind = schemeKind(scheme);
   const query = parseQuery(search, kind);
@@ -124,10 +125,10 @@ export function maskUrl(url: string): string {
 
 /** A URL of what was read from one, or given otherwise. */
 export function formatUrl({ scheme, host, port, path, db, username, password }: RedisTarget): string {
-  const secret = password === undefined ? '' : `:${encodeURIComponent(password)}`;
-  const login = `${encodeURIComponent(username ?? '')}${secret}`;
+  const secret = password === undefined ? '' : `:${encoded(password)}`;
+  const login = `${encoded(username ?? '')}${secret}`;
   const head = `${scheme}://${login === '' ? '' : `${login}@`}`;
-  if (path !== undefined) return `${head}${encodeURI(path)}?virtual_host=${db}`;
+  if (path !== undefined) return `${head}${encodeURI(path.toWellFormed())}?virtual_host=${db}`;
   return `${head}${addressOf({ host, port, path })}/${db}`;
 }
 
@@ -138,6 +139,11 @@ export function addressOf(target: Pick<RedisTarget, 'host' | 'port' | 'path'>): 
   return `${host.includes(':') ? `[${host}]` : host}:${target.port ?? 6379}`;
 }
 
+/** Half a surrogate pair has no form in a URL. */
+function encoded(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
+}
+
 function withDefaults(defaults: RedisDefaults): Omit<RedisTarget, 'db'> {
   const { host = 'localhost', port = 6379, username, password } = defaults;
   const tls = defaults.tls && parseTls(defaults.tls);
@@ -146,14 +152,14 @@ function withDefaults(defaults: RedisDefaults): Omit<RedisTarget, 'db'> {
 }
 
 function schemeKind(scheme: string): 'tcp' | 'tls' | 'socket' {
-  const kind = SCHEMES[scheme];
+  const kind = SCHEMES.get(scheme);
   if (kind !== undefined) return kind;
   if (scheme === 'redis+sentinel') {
     throw new ImproperlyConfigured(
       'url: redis+sentinel:// is one plain Redis to Celery, and none here; for Sentinel write sentinel://.',
     );
   }
-  const known = [...Object.keys(SCHEMES), ...TOPOLOGIES].map((name) => `${name}://`);
+  const known = [...SCHEMES.keys(), ...TOPOLOGIES].map((name) => `${name}://`);
   throw new ImproperlyConfigured(`url: expected it to start with one of ${known.join(', ')} (in lower case).`);
 }
 

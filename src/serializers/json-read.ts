@@ -12,7 +12,7 @@
 import { isAscii } from 'node:buffer';
 
 import { DecodeError } from '../errors.ts';
-import { excerpt } from './excerpt.ts';
+import { escapeUnprintable, excerpt } from './excerpt.ts';
 import { foreignFormat } from './foreign.ts';
 import type { ReadLimits, Replacements } from './json-scan.ts';
 import { scan } from './json-scan.ts';
@@ -50,7 +50,8 @@ function parse(text: string, bytes: Buffer): unknown {
   } catch (error) {
     // V8 goes on with a place in the text it was given and a quotation of it.
     const reason = (error as Error).message.replace(/(?:, (?:\.\.\.)?"| (?:in JSON )?at position ).*$/s, '');
-    throw new DecodeError(`The payload is not JSON: ${reason}, in ${excerpt(bytes.toString('latin1', 0, 64))}.`);
+    const shown = escapeUnprintable(reason);
+    throw new DecodeError(`The payload is not JSON: ${shown}, in ${excerpt(bytes.toString('latin1', 0, 64))}.`);
   }
 }
 

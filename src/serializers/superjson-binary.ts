@@ -75,6 +75,9 @@ function list(value: unknown): readonly unknown[] {
   throw new InvalidArgumentError(`Expected an array; got ${describe(value)}.`);
 }
 
+/** An integer of 64 bits has 20 characters at most. */
 function toBigInt(value: unknown): bigint {
-  return BigInt(text(value));
+  const digits = text(value);
+  if (!/^-?\d{1,20}$/.test(digits)) throw new InvalidArgumentError(`Expected an integer; got ${describe(digits)}.`);
+  return BigInt(digits);
 }

@@ -7,14 +7,16 @@
  */
 import { DecodeError, EncodeError, ImproperlyConfigured } from '../errors.ts';
 import type { Serializer } from '../ports.ts';
+import { escapeUnprintable, readable } from './excerpt.ts';
 import type { JsonOptions } from './json.ts';
-import { createJsonSerializer } from './json.ts';
+import { createJsonSerializer, DEFAULT_LIMITS } from './json.ts';
 import { registerBinary } from './superjson-binary.ts';
+import { readWrapped } from './superjson-read.ts';
 
 /** The part of a SuperJSON instance that is used, and what a user may register on it. */
 export interface SuperJsonInstance {
   serialize(value: unknown): { json: unknown; meta?: unknown };
-  deserialize(payload: { json: unknown; meta?: unknown }): unknown;
+  deserialize(payload: { json: unknown; meta?: unknown }, options?: { inPlace?: boolean }): unknown;
   registerClass(
     type: new (...args: never[]) => unknown,
     options?: string | { identifier?: string; allowProps?: string[] },
@@ -42,6 +44,7 @@ const MARK = '__superjson__';
  */
 export function createSuperJsonSerializer(options: SuperJsonOptions = {}): Serializer {
   const json = createJsonSerializer(options);
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
   let superjson: SuperJsonInstance | undefined;
   const loaded = (): SuperJsonInstance => {
     if (superjson) return superjson;
@@ -69,7 +72,10 @@ export function createSuperJsonSerializer(options: SuperJsonOptions = {}): Seria
     },
     unwrap(value) {
       if (!isMarked(value)) return value;
-      return attempt(() => loaded().deserialize(value), DecodeError, 'superjson cannot decode the value');
+      const instance = loaded();
+      const transform = (plain: unknown, type: unknown): unknown =>
+        instance.deserialize({ json: plain, meta: { values: [type], v: 1 } }, { inPlace: true });
+      return attempt(() => readWrapped(value, transform, limits), DecodeError, 'superjson cannot decode the value');
     },
   };
 }
@@ -98,6 +104,11 @@ function attempt<T>(run: () => T, Failure: typeof EncodeError | typeof DecodeErr
   } catch (error) {
     throw error instanceof ImproperlyConfigured || error instanceof Failure
       ? error
-      : new Failure(`${message}: ${String(error).slice(0, 200)}.`, { cause: error });
+      : new Failure(`${message}: ${reasonOf(error)}.`, { cause: error });
   }
+}
+
+/** It may quote what was read. */
+function reasonOf(error: unknown): string {
+  return escapeUnprintable(readable(error instanceof Error ? error.message : error, 200));
 }

@@ -10,7 +10,7 @@ import { foreignFormat } from './foreign.ts';
 import type { ReadLimits } from './json-scan.ts';
 import { mapping } from './shape.ts';
 import { PlainDate } from './values.ts';
-import { boundExpansion } from './yaml-bounds.ts';
+import { checkExpansion, expansionOf } from './expansion.ts';
 import { FORMS } from './yaml-scalar.ts';
 
 /** What is used of js-yaml 5. */
@@ -28,7 +28,7 @@ export function createYamlReader(yaml: YamlLibrary, limits: ReadLimits): (payloa
     try {
       // A scalar is two levels for js-yaml, so the exact bound comes after it. The last of equal keys wins, as in Python.
       const value = yaml.load(text, { schema, json: true, maxDepth: limits.maxDepth + 2 });
-      boundExpansion(value, text.length, limits.maxDepth);
+      checkExpansion(expansionOf(value, limits), text.length);
       return value;
     } catch (error) {
       throw error instanceof DecodeError ? error : new DecodeError(`The payload is not YAML: ${reason(yaml, error)}.`);
