@@ -1,0 +1,46 @@
+import { describe, expect, it } from '@jest/globals';
+import { withDeadline, within } from '../../../src/redis/deadline.ts';
+import { MIB } from '../../../src/redis/watchdog.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+const late = (): Error => new Error('late');
+
+describe('the deadline of a command', () => {
+  it('is not moved by what came in before it', async () => {
+    const clock = new VirtualClock();
+    const stream = { writable: true, bytesRead: 10 * MIB, writableLength: 0, destroy: () => undefined };
+    const never = (): Promise<never> => new Promise(() => undefined);
+    let over: number | undefined;
+    withDeadline(stream, never, { clock, acceptedMs: 0, timeoutMs: 5_000, bytes: 0, late }).catch(() => {
+      over = clock.now();
+    });
+    await clock.advance(60_000);
+    expect(over).toBe(5_000);
+  });
+});
+
+describe('a promise within a time', () => {
+  it('settles as it does, and leaves no timer', async () => {
+    const clock = new VirtualClock();
+    await expect(within(Promise.resolve(1), clock, 100, late)).resolves.toBe(1);
+    await expect(within(Promise.reject(new Error('no')), clock, 100, late)).rejects.toThrow('no');
+    expect(clock.timers).toBe(0);
+  });
+
+  it('rejects when the time is over, and what it comes to later is ignored', async () => {
+    const clock = new VirtualClock();
+    let fail: (error: Error) => void = () => undefined;
+    const promise = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    let over: unknown;
+    within(promise, clock, 100, late).catch((error: unknown) => (over = error));
+    await clock.advance(99);
+    expect(over).toBeUndefined();
+    await clock.advance(1);
+    expect(over).toEqual(late());
+    fail(new Error('later'));
+    await clock.advance(100);
+    expect(over).toEqual(late());
+  });
+});

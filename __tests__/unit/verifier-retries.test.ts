@@ -1,0 +1,171 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Channel } from '../../src/consumer/channel.ts';
+import { Verifier, type VerifierHost } from '../../src/consumer/verifier.ts';
+import { BackendClosedError, BackendError } from '../../src/errors.ts';
+import { ScriptedDriver } from '../support/scripted-driver.ts';
+import { settle, VirtualClock } from '../support/virtual-clock.ts';
+
+const refusal = (): BackendError => new BackendError('NOAUTH', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOAUTH' });
+
+let driver: ScriptedDriver;
+let clock: VirtualClock;
+let verifier: Verifier;
+/** What the host was told, in order. */
+let told: string[];
+let wanted: boolean;
+
+beforeEach(() => {
+  driver = new ScriptedDriver();
+  clock = new VirtualClock();
+  told = [];
+  wanted = true;
+  const host: VerifierHost = {
+    isWanted: () => wanted,
+    onRefused: ({ taskId }) => told.push(`refused ${taskId}`),
+    onRead: ({ taskId }, generation) => told.push(`read ${taskId} ${generation}`),
+    onFailed: ({ taskId }) => told.push(`failed ${taskId}`),
+    onUnsubscribed: ({ taskId }, generation) => told.push(`unsubscribed ${taskId} ${generation}`),
+  };
+  verifier = new Verifier(driver, driver, clock, host);
+  jest.spyOn(Math, 'random').mockReturnValue(0);
+});
+
+afterEach(() => {
+  jest.restoreAllMocks();
+  verifier.close();
+});
+
+async function subscribing(taskId = 't'): Promise<Channel> {
+  const channel = new Channel(taskId, `key-${taskId}`);
+  verifier.verify(channel);
+  await settle();
+  return channel;
+}
+
+async function failLast(error?: Error): Promise<void> {
+  driver.subscribes.at(-1)?.fail(error);
+  await settle();
+}
+
+describe('the retries of a verifier', () => {
+  it('are made after half of 100 ms, 200 ms and so on up to 5 s, at least', async () => {
+    await subscribing();
+    for (const ms of [50, 100, 200, 400, 800, 1_600, 2_500, 2_500]) {
+      const before = driver.subscribes.length;
+      await failLast();
+      await clock.advance(ms - 1);
+      expect(driver.subscribes).toHaveLength(before);
+      await clock.advance(1);
+      expect(driver.subscribes).toHaveLength(before + 1);
+    }
+  });
+
+  it('are made within the whole of it', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.5);
+    await subscribing();
+    await failLast();
+    await clock.advance(74);
+    expect(driver.subscribes).toHaveLength(1);
+    await clock.advance(1);
+    expect(driver.subscribes).toHaveLength(2);
+  });
+
+  it('begin with the shortest pause again once something has worked', async () => {
+    await subscribing();
+    await failLast();
+    await clock.advance(50);
+    driver.subscribes.at(-1)?.answer([null]);
+    await settle();
+    driver.reads.at(-1)?.answer([null]);
+    await settle();
+    await subscribing('other');
+    await failLast();
+    await clock.advance(50);
+    expect(driver.subscribes).toHaveLength(4);
+  });
+
+  it('share one timer', async () => {
+    await subscribing('a');
+    await subscribing('b');
+    driver.subscribes[0]?.fail();
+    driver.subscribes[1]?.fail();
+    await settle();
+    expect(clock.timers).toBe(1);
+    await clock.advance(50);
+    expect(driver.subscribes[2]?.keys).toEqual(['key-a', 'key-b']);
+  });
+
+  it('are not made for a channel that nobody wants', async () => {
+    await subscribing();
+    wanted = false;
+    await failLast();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('are not made, and nobody is told, when the connection was closed', async () => {
+    await subscribing();
+    await failLast(new BackendClosedError());
+    expect([told, clock.timers]).toEqual([[], 0]);
+  });
+
+  it('are not made after an error that will not pass, which those of a newer generation are not told of', async () => {
+    const [old, current] = [new Channel('old', 'old'), new Channel('current', 'current')];
+    verifier.verify(old);
+    verifier.verify(current);
+    await settle();
+    old.generation += 1;
+    await failLast(refusal());
+    expect([told, clock.timers]).toEqual([['failed current'], 0]);
+  });
+
+  it('end at close, with what was not sent yet', async () => {
+    await subscribing();
+    await failLast();
+    const other = new Channel('other', 'other');
+    verifier.verify(other);
+    verifier.leave(new Channel('third', 'third'));
+    verifier.close();
+    verifier.kick();
+    await settle();
+    expect([driver.log, clock.timers]).toEqual([['SUBSCRIBE key-t'], 0]);
+  });
+});
+
+describe('a confirmation', () => {
+  it('of an older generation does not count for the one that is subscribing now', async () => {
+    const channel = await subscribing();
+    channel.generation += 1;
+    driver.subscribes[0]?.answer([null]);
+    await settle();
+    expect([channel.state, driver.log]).toEqual(['subscribing', ['SUBSCRIBE key-t']]);
+  });
+
+  it('does not bring back a channel that was left without a new generation', async () => {
+    const channel = await subscribing();
+    channel.state = 'unsubscribing';
+    driver.subscribes[0]?.answer([null]);
+    await settle();
+    expect([channel.state, driver.log]).toEqual(['unsubscribing', ['SUBSCRIBE key-t']]);
+  });
+
+  it('that nobody wants any more is taken back', async () => {
+    const channel = await subscribing();
+    channel.generation += 1;
+    channel.state = 'unsubscribing';
+    wanted = false;
+    driver.subscribes[0]?.answer([null]);
+    await settle();
+    expect(driver.log).toEqual(['SUBSCRIBE key-t', 'UNSUBSCRIBE key-t']);
+    driver.unsubscribes[0]?.answer(undefined);
+    await settle();
+    expect(told).toEqual(['unsubscribed t 1']);
+  });
+
+  it('makes what messages came before it count no longer', async () => {
+    const channel = await subscribing();
+    channel.overtaken = true;
+    driver.subscribes[0]?.answer([null]);
+    await settle();
+    expect([channel.state, channel.overtaken]).toEqual(['reading', false]);
+  });
+});
