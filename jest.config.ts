@@ -36,6 +36,7 @@ const config: Config = {
     },
     { ...redis, displayName: 'ioredis5' },
     { ...redis, displayName: 'ioredis6', moduleNameMapper: { '^ioredis$': 'ioredis-v6' } },
+    { ...redis, displayName: 'chaos', testMatch: ['<rootDir>/__tests__/chaos/**/*.test.ts'] },
     {
       ...redis,
       displayName: 'interop',

@@ -25,7 +25,8 @@ export function mutate(text: string, { title, file, from, to }: Mutant): string 
   throw new Error(`src/${file} has ${places} places for the mutant "${title}": write it anew for the code as it is.`);
 }
 
-function patching(mutant: Mutant): Plugin {
+/** An esbuild plugin that plants a bug. */
+export function patching(mutant: Mutant): Plugin {
   return {
     name: 'mutant',
     setup(bundle) {
