@@ -26,7 +26,10 @@ const config: Config = {
     {
       ...base,
       displayName: 'unit',
-      testMatch: ['<rootDir>/__tests__/{unit,types,sim,fuzz}/**/*.test.ts', '<rootDir>/__tests__/contract/memory.test.ts'],
+      testMatch: [
+        '<rootDir>/__tests__/{unit,types,sim,fuzz}/**/*.test.ts',
+        '<rootDir>/__tests__/contract/memory.test.ts',
+      ],
     },
     {
       ...base,

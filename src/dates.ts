@@ -19,7 +19,7 @@ export function machineTimezone(): string {
  * @param shown - how an error shows it; the text itself may be anything
  * @throws ImproperlyConfigured for a zone that is not known to this Node
  */
-export function dateWriter(timezone: string, shown: string = 'another text'): DateWriter {
+export function dateWriter(timezone: string, shown = 'another text'): DateWriter {
   const zone = openZone(timezone, shown);
   // The canonical name of every other name of it.
   if (zone.resolvedOptions().timeZone === 'UTC') return isoUtc;

@@ -3,6 +3,7 @@
  */
 import { channel } from 'node:diagnostics_channel';
 import type { LastLook } from './errors.ts';
+import type { StoreOutcome } from './ports.ts';
 
 /**
  * How a wait had its result: `'cache'`: it was known; `'held'`: `onTaskCall` had it; `'message'`: it was published;
@@ -13,8 +14,6 @@ export type AnsweredBy = 'cache' | 'held' | 'message' | 'read' | 'backstop' | 'l
 
 /** What became of a wait: the task is ready, be it that it failed; or why the wait ended before that. */
 export type WaitOutcome = 'ready' | 'timeout' | 'aborted' | 'closed' | 'failed';
-
-import type { StoreOutcome } from './ports.ts';
 
 /** Names of the diagnostics channels, with what their messages carry. */
 export interface DiagnosticEvents {

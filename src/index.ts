@@ -16,7 +16,7 @@ export type { MetaObserver } from './consumer/channel.ts';
 export type { Completion } from './consumer/completions.ts';
 export type { CollectOptions, Dependency } from './dependencies.ts';
 export { configFromEnv } from './env.ts';
-export type { BackendStats, DiagnosticEvents, WarningCode } from './diagnostics.ts';
+export type { AnsweredBy, BackendStats, DiagnosticEvents, WaitOutcome, WarningCode } from './diagnostics.ts';
 export type { BackendErrorOptions, CeleryErrorOptions, ErrorCode, LastLook, RemoteErrorFields } from './errors.ts';
 export {
   BackendClosedError,
@@ -42,7 +42,7 @@ export {
 export type { ErrorClass, ExceptionMapping } from './exceptions.ts';
 export { ExceptionRegistry, registerException } from './exceptions.ts';
 export type { ExceptionInfo, GroupTuple, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
-export type { BackendOptions } from './options.ts';
+export type { BackendOptions, DefaultOptions } from './options.ts';
 export { DEFAULTS } from './options.ts';
 export type { Serializer, StoreOutcome } from './ports.ts';
 export { RedisBackend } from './redis/backend.ts';
@@ -53,7 +53,7 @@ export type { TaskMessage, WorkerContext } from './request.ts';
 export { requestFromMessage } from './request.ts';
 export { AsyncResult, GroupResult, resultFromTuple } from './result.ts';
 export type { GetOptions, Result, ResultSource, TaskResult } from './result-node.ts';
-export type { JoinOptions, LookOptions } from './result-set.ts';
+export type { JoinOptions, LookOptions, Propagating } from './result-set.ts';
 export { ResultSet } from './result-set.ts';
 export type { AlwaysRetry, RetryPolicy } from './retry.ts';
 export type { SerializerFactory } from './serializers/index.ts';
@@ -63,6 +63,7 @@ export { createJsonSerializer } from './serializers/json.ts';
 export { createMsgpackSerializer } from './serializers/msgpack.ts';
 export type { SuperJsonInstance, SuperJsonOptions } from './serializers/superjson.ts';
 export { createSuperJsonSerializer } from './serializers/superjson.ts';
+export type { TypeEncoder, ValueClass } from './serializers/types.ts';
 export { registerType, TypeRegistry } from './serializers/types.ts';
 export { Decimal, PlainDate, PlainTime, Uuid } from './serializers/values.ts';
 export { createYamlSerializer } from './serializers/yaml.ts';

@@ -218,12 +218,7 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
   checkNames('options', options, OPTION_NAMES);
   const { connectionDefaults, ...settings } = readSettings(conf);
   const given = defined(options);
-  const url = given.url ?? settings.url;
-  check('url', url, 'a string', url === undefined || typeof url === 'string');
-  if (given.sentinel && !url?.startsWith('sentinel://')) {
-    throw new ImproperlyConfigured('sentinel: it goes with a url of sentinel://, which there is none of.');
-  }
-  if (given.client && given.url) throw new ImproperlyConfigured('client: expected a client or a url; got both.');
+  checkServer(given, given.url ?? settings.url);
   const all = { ...DEFAULTS, ...settings, ...given } as BackendOptions & DefaultOptions;
   const flag = (name: keyof BackendOptions): boolean => checkBoolean(name, all[name]);
   return Object.freeze({
@@ -254,6 +249,15 @@ export function resolveOptions(options: BackendOptions, conf: unknown): Resolved
     exceptions: given.exceptions && checkMethods('exceptions', given.exceptions, ['register', 'forError']),
     clock: checkMethods('clock', all.clock, ['now', 'wall', 'after']),
   });
+}
+
+/** Whether what says where Redis is fits together. */
+function checkServer({ url: own, client, sentinel }: BackendOptions, url: unknown): void {
+  check('url', url, 'a string', url === undefined || typeof url === 'string');
+  if (sentinel && !(typeof url === 'string' && url.startsWith('sentinel://'))) {
+    throw new ImproperlyConfigured('sentinel: it goes with a url of sentinel://, which there is none of.');
+  }
+  if (client && own) throw new ImproperlyConfigured('client: expected a client or a url; got both.');
 }
 
 /** The options that are seconds. */

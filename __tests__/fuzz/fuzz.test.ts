@@ -12,7 +12,7 @@ let close: () => Promise<void>;
 
 beforeAll(async () => {
   const backends = await openBackends();
-  close = backends.close;
+  close = () => backends.close();
   readers.push(...(await openReaders()), ...backends.readers);
 });
 afterAll(() => close());

@@ -1,5 +1,5 @@
 /** What a reader may do with an input: give a value, or fail with a typed error. Everything else is a finding. */
-import { types as is } from 'node:util';
+import { inspect, types as is } from 'node:util';
 import { CeleryError, TaskError } from '../../src/errors.ts';
 import { Decimal, PlainDate, PlainTime, Uuid } from '../../src/serializers/values.ts';
 import { TRAP } from './wild.ts';
@@ -40,8 +40,8 @@ const OFTEN = [Object.prototype, Array.prototype, Function.prototype];
 function fingerprint(): readonly (readonly unknown[])[] {
   return WATCHED.map((object) =>
     Reflect.ownKeys(object).flatMap((key) => {
-      const { value, get, set } = Object.getOwnPropertyDescriptor(object, key) ?? {};
-      return [key, value, get, set] as unknown[];
+      const property = Object.getOwnPropertyDescriptor(object, key);
+      return [key, ...['value', 'get', 'set'].map((part) => Reflect.get(property ?? {}, part) as unknown)];
     }),
   );
 }
@@ -128,7 +128,7 @@ export class Judge implements Disposable {
       const before = this.#before[i] ?? [];
       const at = now.findIndex((part, place) => !Object.is(part, before[place]));
       if (at !== -1 || now.length !== before.length)
-        throw new Finding(`polluted: ${String(WATCHED[i])} ${String(now[at - (at % 4)])}`);
+        throw new Finding(`polluted: ${inspect(WATCHED[i], { depth: 0 })} ${String(now[at - (at % 4)])}`);
     });
     const planted = Reflect.ownKeys(globalThis).find((key) => !this.#globals.has(key));
     if (planted !== undefined) throw new Finding(`a new global: ${String(planted)}`);

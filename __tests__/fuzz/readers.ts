@@ -83,7 +83,7 @@ export function createSerializers(): Readonly<Record<Format, Serializer>> {
 
 export function createExceptions(): ExceptionRegistry {
   const exceptions = new ExceptionRegistry();
-  exceptions.register(Careless, { excType: 'Careless', excModule: 'fuzz', decode: Careless.decode });
+  exceptions.register(Careless, { excType: 'Careless', excModule: 'fuzz', decode: (args) => Careless.decode(args) });
   return exceptions;
 }
 
@@ -125,7 +125,7 @@ function rewritten(serializer: Serializer, value: unknown, spend: Spend): void {
 
 function ofSerializer(format: Format, serializer: Serializer): readonly Reader[] {
   const codec = new Codec({ serializer, exceptions: createExceptions(), maxPayload: MAX_PAYLOAD });
-  const decode = reader(`${format}`, 10, payloads(format), (payload, spend) => {
+  const decode = reader(format, 10, payloads(format), (payload, spend) => {
     const decoded = serializer.decode(payload);
     const value = serializer.unwrap ? serializer.unwrap(decoded) : decoded;
     rewritten(serializer, value, spend);
@@ -219,7 +219,8 @@ function settingReaders(): readonly Reader[] {
     ),
   );
   const env = fc.dictionary(fc.constantFrom(...ENV_VARIABLES.keys(), '__proto__', 'PATH'), values, { maxKeys: 4 });
-  const strip = ({ clock: _, ...rest }: ReturnType<typeof resolveOptions>): object => rest;
+  const strip = (resolved: object): object =>
+    Object.fromEntries(Object.entries(resolved).filter(([name]) => name !== 'clock'));
   return [
     reader('env', 2, env, (given) => configFromEnv(given)),
     reader('options', 3, options(false), (given) => strip(resolveOptions(plain(given) as BackendOptions, {}))),

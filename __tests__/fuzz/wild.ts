@@ -84,8 +84,8 @@ type Tied = Readonly<Record<'any' | 'list' | 'object' | 'envelope' | 'deep', Wil
 const tied = fc.letrec<Tied>((tie) => ({
   any: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
-    { arbitrary: word as fc.Arbitrary<Wild>, weight: 100 },
-    { arbitrary: token as fc.Arbitrary<Wild>, weight: 80 },
+    { arbitrary: word, weight: 100 },
+    { arbitrary: token, weight: 80 },
     { arbitrary: fc.constantFrom<Wild>(null, true, false), weight: 40 },
     { arbitrary: tie('list'), weight: 60 },
     { arbitrary: tie('object'), weight: 60 },

@@ -18,7 +18,8 @@ function listeners(signal: AbortSignal): number {
 describe('a channel', () => {
   it('begins as one that nobody wants, unread and unseen', () => {
     const channel = new Channel('t', 'key');
-    expect(channel).toMatchObject({ held: false, overtaken: false, wanted: false, generation: 0, readAt: -Infinity });
+    const unseen = { last: undefined, overtaken: false, gap: false, readAt: -Infinity };
+    expect(channel).toMatchObject({ state: 'subscribing', held: false, wanted: false, generation: 0, ...unseen });
   });
 
   it('is subscribed, for all who ask, once it leaves `subscribing`', async () => {
@@ -34,10 +35,23 @@ describe('a channel', () => {
     await channel.whenSubscribed();
   });
 
+  it.each<[states: Channel['state'][], gap: boolean]>([
+    [['reading', 'subscribing'], false],
+    [['live', 'subscribing'], true],
+    [['live', 'subscribing', 'subscribing', 'reading'], true],
+    [['live', 'subscribing', 'reading', 'live'], false],
+    [['live', 'unsubscribing', 'subscribing'], false],
+    [['live', 'subscribing', 'unsubscribing', 'subscribing'], false],
+  ])('has a gap from its new link until it is live or left: %j, %p', (states, gap) => {
+    const channel = new Channel('t', 'key');
+    for (const state of states) channel.state = state;
+    expect(channel.gap).toBe(gap);
+  });
+
   it('tells the bytes that were seen last from others', () => {
     const channel = new Channel('t', 'key');
     expect(channel.isLast(Buffer.from('a'))).toBe(false);
-    channel.last = { meta: STARTED, payload: Buffer.from('a'), byRead: false };
+    channel.last = { meta: STARTED, payload: Buffer.from('a'), by: 'message' };
     expect([channel.isLast(Buffer.from('a')), channel.isLast(Buffer.from('b'))]).toEqual([true, false]);
     expect([channel.isNews(Buffer.from('a')), channel.isNews(Buffer.from('b'))]).toEqual([false, true]);
     channel.overtaken = true;

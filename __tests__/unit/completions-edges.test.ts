@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { MetaObserver, WaitEnd, WaitLimits } from '../../src/consumer/channel.ts';
 import { type CompletionParts, Completions } from '../../src/consumer/completions.ts';
+import { Tally } from '../../src/consumer/tally.ts';
 import type { TaskMeta } from '../../src/meta.ts';
 import { outcome } from '../support/contract/context.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
@@ -10,12 +11,14 @@ type Metas = ReadonlyMap<string, TaskMeta>;
 const DONE: TaskMeta = { status: 'SUCCESS', result: null };
 
 let clock: VirtualClock;
+let tally: Tally;
 /** Answers to the batches of reads, in order. */
 let answers: ((metas: Metas) => void)[];
 let waits: Map<string, { readonly limits: WaitLimits; readonly end: (end: WaitEnd) => void }>;
 
 beforeEach(() => {
   clock = new VirtualClock();
+  tally = new Tally();
   answers = [];
   waits = new Map();
 });
@@ -34,6 +37,7 @@ function run(
     usable: () => true,
     readMany: () => new Promise((resolve) => answers.push(resolve)),
     wait: (id, limits) => new Promise((end) => waits.set(id, { limits, end })),
+    tally,
     ...parts,
   };
   return new Completions(all, ids, { timeoutMs, observerOf: () => observer });
@@ -53,6 +57,7 @@ describe('a run', () => {
     answers[0]?.(new Map());
     expect(await first).toMatchObject({ taskId: 'a', timeout: 0, lastLook: 'unready' });
     expect(waits.size).toBe(0);
+    expect(tally).toMatchObject({ timeouts: 2, foundAtDeadline: 0 });
   });
 
   it('with timeout 0 rejects with what the read throws', async () => {
@@ -102,6 +107,7 @@ describe('a run', () => {
     expect(await each.next()).toEqual({ done: false, value: ['b', DONE] });
     // That of `a` was shown by its wait.
     expect(seen).toEqual([DONE]);
+    expect(tally).toMatchObject({ timeouts: 0, foundAtDeadline: 1 });
   });
 
   it('tells what came, whatever an observer rejects with after the end', async () => {

@@ -7,6 +7,7 @@ import { type WarningCode, Warnings } from '../../src/diagnostics.ts';
 import { BackendError, DecodeError } from '../../src/errors.ts';
 import { createKeys } from '../../src/keys.ts';
 import type { TaskMeta } from '../../src/meta.ts';
+import { refused } from '../../src/redis/errors.ts';
 import { ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
@@ -141,10 +142,10 @@ describe('a channel that is left and joined again', () => {
     await leave();
     await wait();
     await leave();
-    driver.unsubscribes[0]?.answer(undefined);
+    driver.unsubscribes[0]?.answer([null]);
     await settle();
     expect(consumer.channels).toBe(1);
-    driver.unsubscribes[1]?.answer(undefined);
+    driver.unsubscribes[1]?.answer([null]);
     await settle();
     expect(consumer.channels).toBe(0);
   });
@@ -155,7 +156,7 @@ describe('a channel that is left and joined again', () => {
     driver.listener.onReconnect();
     await settle();
     const watched = await wait();
-    driver.unsubscribes[0]?.answer(undefined);
+    driver.unsubscribes[0]?.answer([null]);
     await settle();
     expect(consumer.channels).toBe(1);
     await message('SUCCESS:1');
@@ -165,7 +166,7 @@ describe('a channel that is left and joined again', () => {
   it('is unsubscribed again when its SUBSCRIBE is confirmed after it was gone', async () => {
     await wait();
     await leave();
-    driver.unsubscribes[0]?.answer(undefined);
+    driver.unsubscribes[0]?.answer([null]);
     await settle();
     expect(consumer.channels).toBe(0);
     await confirm();
@@ -260,7 +261,7 @@ describe('an observer', () => {
     await clock.advance(20_000);
     await reply('RETRY:last look');
     expect(watched.seen).toEqual(['STARTED:backstop', 'RETRY:last look']);
-    expect(consumer.rescued).toBe(0);
+    expect(consumer.tally).toMatchObject({ rescued: 0, foundAtDeadline: 0 });
   });
 });
 
@@ -277,7 +278,7 @@ describe('what the backstop rescues', () => {
     await reply(null);
     await clock.advance(40_000);
     await reply(text);
-    expect(consumer.rescued).toBe(count);
+    expect(consumer.tally.rescued).toBe(count);
     expect(rescued.events).toEqual(count > 0 ? [{ taskId: 't' }] : []);
   });
 });
@@ -306,7 +307,8 @@ describe('what goes wrong', () => {
 
   it('with a channel is a warning that says why, and which permission is missing', async () => {
     await wait();
-    driver.subscribes[0]?.answer([new Error('NOPERM no channel')]);
+    const reply = Object.assign(new Error('NOPERM no channel'), { name: 'ReplyError' });
+    driver.subscribes[0]?.answer([refused(`SUBSCRIBE ${KEY}`, reply, { channel: KEY })]);
     await settle();
     expect(warnings.given).toEqual([
       { code: 'CELERY_CHANNEL_REFUSED', message: expect.stringMatching(/NOPERM no channel.*ACL SETUSER.*&celery/) },

@@ -2,14 +2,18 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { BackendClosedError, type BackendStoreError } from '../../src/errors.ts';
 import type { AlwaysRetry, RetryPolicy } from '../../src/retry.ts';
+import type { StoreJob } from '../../src/store-job.ts';
 import { Storer } from '../../src/storer.ts';
+import { RecordedWarnings } from '../support/driver.ts';
 import { outage } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
 const POLICY: RetryPolicy = { maxRetries: 2, intervalStart: 1, intervalStep: 1, intervalMax: 2 };
+const MIB = 2 ** 20;
 const RETRY_EVENTS = 'celery-redis-backend:store-retry';
 
 let clock: VirtualClock;
+let warnings: RecordedWarnings;
 let events: unknown[];
 const note = (event: unknown): void => {
   events.push(event);
@@ -17,6 +21,7 @@ const note = (event: unknown): void => {
 
 beforeEach(() => {
   clock = new VirtualClock();
+  warnings = new RecordedWarnings();
   events = [];
   subscribe(RETRY_EVENTS, note);
   jest.spyOn(Math, 'random').mockReturnValue(1);
@@ -29,7 +34,8 @@ afterEach(() => {
 });
 
 function create(alwaysRetry: AlwaysRetry | false = false, commandTimeoutMs = 5_000): Storer {
-  return new Storer({ policy: POLICY, alwaysRetry, commandTimeoutMs }, clock);
+  const options = { policy: POLICY, alwaysRetry, commandTimeoutMs, maxPending: 10, maxPendingBytes: 10 * MIB };
+  return new Storer(options, clock, warnings);
 }
 
 interface Watched {
@@ -38,7 +44,7 @@ interface Watched {
 }
 
 /** A write of which every try fails, each after so many milliseconds. */
-function store(storer: Storer, job: { what?: string; state?: string } = {}, takesMs = 0, failures = Infinity): Watched {
+function store(storer: Storer, job: Partial<StoreJob> = {}, takesMs = 0, failures = Infinity): Watched {
   const watched: Watched = { tries: [], outcome: 'pending' };
   const write = async (): Promise<'stored'> => {
     watched.tries.push(clock.now());
@@ -46,7 +52,7 @@ function store(storer: Storer, job: { what?: string; state?: string } = {}, take
     if (watched.tries.length > failures) return 'stored';
     throw outage();
   };
-  storer.store({ taskId: 't', state: 'SUCCESS', ...job, write }).then(
+  storer.store({ taskId: 't', state: 'SUCCESS', bytes: 0, ...job, write }).then(
     (outcome) => (watched.outcome = outcome),
     (error: unknown) => (watched.outcome = error),
   );
@@ -78,16 +84,19 @@ describe('a store that fails', () => {
 
   it('says nothing of tries when there was one only, and takes what is thrown for the reason', async () => {
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- whatever it is
-    const job = { taskId: 't', state: 'SUCCESS', write: () => Promise.reject('a text') };
+    const job = { taskId: 't', state: 'SUCCESS', bytes: 1, write: () => Promise.reject('a text') };
     await expect(create().store(job)).rejects.toThrow(/^Could not store SUCCESS of task t: a text$/);
   });
 
-  it('is tried again up to the very end of the time for its retries and one try more', async () => {
-    // 3 s of pauses and 5 s: a try that ends at 6 s, with 2 s to pause, is just in time.
-    const inTime = store(create(), {}, 2_500);
+  // 3 s of pauses, 5 s, and one for the MiB: a try that ends at 6 or 7 s, with 2 s to pause, is just in time.
+  it.each([
+    [0, 2_500, [0, 3_500, 8_000]],
+    [MIB, 3_000, [0, 4_000, 9_000]],
+  ])('of %d bytes is tried again up to the very end of the time for it', async (bytes, takesMs, tries) => {
+    const inTime = store(create(), { bytes }, takesMs);
     await clock.advance(20_000);
-    expect(inTime.tries).toEqual([0, 3_500, 8_000]);
-    const late = store(create(), {}, 2_501);
+    expect(inTime.tries).toEqual(tries);
+    const late = store(create(), { bytes }, takesMs + 1);
     await clock.advance(20_000);
     expect(late.tries).toHaveLength(2);
   });
@@ -109,36 +118,46 @@ describe('a store that fails', () => {
 });
 
 describe('stores of one task', () => {
-  it('are one pending task until the last of them ends', async () => {
+  it('are each pending until it ends, and begin in their turn', async () => {
     const storer = create();
-    store(storer, {}, 1_000, 0);
-    const second = store(storer, {}, 1_000, 0);
-    expect(storer.pending).toBe(1);
+    const pending = (): unknown => [storer.pending, storer.pendingBytes];
+    store(storer, { bytes: 1 }, 1_000, 0);
+    const second = store(storer, { bytes: 20 }, 1_000, 0);
+    expect(pending()).toEqual([2, 21]);
     await clock.advance(1_000);
-    expect([storer.pending, second.tries]).toEqual([1, [1_000]]);
-    // In its turn, though the one before it is over.
-    const third = store(storer, {}, 0, 0);
+    expect([pending(), second.tries]).toEqual([[1, 20], [1_000]]);
+    // In its turn, though the first of them is over.
+    const third = store(storer, { bytes: 300 }, 0, 0);
     await settle();
-    expect(third.tries).toEqual([]);
+    expect([pending(), third.tries]).toEqual([[2, 320], []]);
     await clock.advance(1_000);
-    expect([third.tries, storer.pending]).toEqual([[2_000], 0]);
+    expect([pending(), third.tries]).toEqual([[0, 0], [2_000]]);
   });
 });
 
 describe('closing', () => {
   it('ends at once, without a timer, when nothing is under way', async () => {
-    await create().close(10_000);
-    expect(clock.timers).toBe(0);
+    let shut = 0;
+    await create().close(10_000, () => Promise.resolve(void (shut += 1)));
+    expect([shut, clock.timers, warnings.given]).toEqual([1, 0, []]);
   });
 
   it('fails a store at its next pause, after the tries that it had', async () => {
     const storer = create();
     const watched = store(storer, {}, 500);
-    const closed = storer.close(100);
-    await clock.advance(100);
-    await closed;
+    const times: Record<string, number> = {};
+    const shut = (): Promise<void> => Promise.resolve(void (times['shut'] = clock.now()));
+    void storer.close(100, shut).then(() => (times['closed'] = clock.now()));
     await clock.advance(10_000);
+    // The try under way is waited for.
+    expect(times).toEqual({ shut: 100, closed: 500 });
     expect(watched.tries).toEqual([0]);
     expect((watched.outcome as BackendStoreError).cause).toBeInstanceOf(BackendClosedError);
+    expect(warnings.given).toEqual([
+      {
+        code: 'CELERY_STORES_LOST',
+        message: 'The backend was closed before it could store SUCCESS of task t (1 in all).',
+      },
+    ]);
   });
 });

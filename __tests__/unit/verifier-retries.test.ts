@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Channel } from '../../src/consumer/channel.ts';
+import { Channel, Waiter } from '../../src/consumer/channel.ts';
 import { Verifier, type VerifierHost } from '../../src/consumer/verifier.ts';
 import { BackendClosedError, BackendError } from '../../src/errors.ts';
 import { ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
-const refusal = (): BackendError => new BackendError('NOAUTH', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOAUTH' });
+const refusal = (reply = 'NOAUTH'): BackendError => new BackendError(reply, { code: 'CELERY_BACKEND_REFUSED', reply });
 
 let driver: ScriptedDriver;
 let clock: VirtualClock;
@@ -35,8 +35,15 @@ afterEach(() => {
   verifier.close();
 });
 
-async function subscribing(taskId = 't'): Promise<Channel> {
+/** A channel that somebody waits on. */
+function awaited(taskId: string): Channel {
   const channel = new Channel(taskId, `key-${taskId}`);
+  channel.waiters.add(new Waiter(channel, {}, () => undefined));
+  return channel;
+}
+
+async function subscribing(taskId = 't'): Promise<Channel> {
+  const channel = awaited(taskId);
   verifier.verify(channel);
   await settle();
   return channel;
@@ -109,7 +116,7 @@ describe('the retries of a verifier', () => {
   });
 
   it('are not made after an error that will not pass, which those of a newer generation are not told of', async () => {
-    const [old, current] = [new Channel('old', 'old'), new Channel('current', 'current')];
+    const [old, current] = [awaited('old'), awaited('current')];
     verifier.verify(old);
     verifier.verify(current);
     await settle();
@@ -121,13 +128,62 @@ describe('the retries of a verifier', () => {
   it('end at close, with what was not sent yet', async () => {
     await subscribing();
     await failLast();
-    const other = new Channel('other', 'other');
-    verifier.verify(other);
+    verifier.verify(awaited('other'));
     verifier.leave(new Channel('third', 'third'));
     verifier.close();
     verifier.kick();
     await settle();
     expect([driver.log, clock.timers]).toEqual([['SUBSCRIBE key-t'], 0]);
+  });
+});
+
+describe('an UNSUBSCRIBE that is refused for now', () => {
+  async function leave(): Promise<void> {
+    wanted = false;
+    verifier.leave(new Channel('t', 'key-t'));
+    await settle();
+  }
+
+  async function refuse(): Promise<void> {
+    driver.unsubscribes.at(-1)?.answer([refusal('BUSY')]);
+    await settle();
+  }
+
+  it('is sent again while nobody wants the channel, and the server is not said to have let go of it', async () => {
+    await leave();
+    await refuse();
+    await clock.advance(50);
+    expect([driver.log, told]).toEqual([['UNSUBSCRIBE key-t', 'UNSUBSCRIBE key-t'], []]);
+  });
+
+  it('is not to be sent again when somebody wants the channel at the refusal', async () => {
+    await leave();
+    wanted = true;
+    await refuse();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('is not sent again when somebody else has come to want the channel since', async () => {
+    await leave();
+    await refuse();
+    wanted = true;
+    await clock.advance(10_000);
+    expect(driver.log).toEqual(['UNSUBSCRIBE key-t']);
+  });
+});
+
+describe('a read that is refused for good', () => {
+  it.each([
+    ['ends the waits of its channel', 0, ['failed t']],
+    ['ends none of a newer generation', 1, []],
+  ])('%s', async (_title, newer, failed) => {
+    const channel = await subscribing();
+    driver.subscribes[0]?.answer([null]);
+    await settle();
+    channel.generation += newer;
+    driver.reads[0]?.fail(refusal());
+    await settle();
+    expect([told, clock.timers]).toEqual([failed, 0]);
   });
 });
 
@@ -156,7 +212,7 @@ describe('a confirmation', () => {
     driver.subscribes[0]?.answer([null]);
     await settle();
     expect(driver.log).toEqual(['SUBSCRIBE key-t', 'UNSUBSCRIBE key-t']);
-    driver.unsubscribes[0]?.answer(undefined);
+    driver.unsubscribes[0]?.answer([null]);
     await settle();
     expect(told).toEqual(['unsubscribed t 1']);
   });

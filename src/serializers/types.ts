@@ -8,8 +8,8 @@ import { describe } from './excerpt.ts';
 import { formatDatetime, parseDatetime } from './iso.ts';
 import { Decimal, PlainDate, PlainTime, Uuid } from './values.ts';
 
-/** A class, abstract or not. */
-export type Type<T extends object> = abstract new (...args: never[]) => T;
+/** A class whose instances are values, abstract or not. */
+export type ValueClass<T extends object> = abstract new (...args: never[]) => T;
 
 /** How the values of one class are written. */
 export interface TypeEncoder {
@@ -45,7 +45,7 @@ export class TypeRegistry {
    * @throws InvalidArgumentError when the class or the marker is taken
    */
   register<T extends object>(
-    type: Type<T>,
+    type: ValueClass<T>,
     marker: string | null,
     encode: (value: T) => unknown,
     decode: (value: unknown) => unknown = (value) => value,
@@ -107,7 +107,7 @@ export const defaultTypes: TypeRegistry = new TypeRegistry();
  * @see TypeRegistry.register
  */
 export function registerType<T extends object>(
-  type: Type<T>,
+  type: ValueClass<T>,
   marker: string | null,
   encode: (value: T) => unknown,
   decode?: (value: unknown) => unknown,

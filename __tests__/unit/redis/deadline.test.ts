@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { withDeadline, within } from '../../../src/redis/deadline.ts';
-import { MIB } from '../../../src/redis/watchdog.ts';
+import { MIB } from '../../../src/redis/traffic.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const late = (): Error => new Error('late');

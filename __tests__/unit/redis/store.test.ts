@@ -84,6 +84,13 @@ const isSuccess = (payload: Uint8Array): boolean => String(payload) === 'SUCCESS
 const guard: SuccessGuard = { probe: 'return false', isSuccess };
 const probeless: SuccessGuard = { isSuccess };
 
+/** Errors that the keys of a command have in common. */
+const ERRORS_OF_NO_KEY: readonly (readonly [title: string, error: Error])[] = [
+  ['that passes', new BackendError('busy', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' })],
+  ['without a reply', new BackendError('closed', { code: 'CELERY_BACKEND_REFUSED' })],
+  ['of another kind', new TypeError('what')],
+];
+
 let caller: FakeCaller;
 let warnings: KeptWarnings;
 let store: RedisStore;
@@ -138,6 +145,19 @@ describe('a read', () => {
     await expect(all([store.read('a'), store.read('b')])).resolves.toEqual([caller.failure, caller.failure]);
   });
 
+  it('is made again alone when an MGET is refused for good', async () => {
+    const refusal = new BackendError('no', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' });
+    caller.failure = refusal;
+    await expect(all([store.read('a'), store.read('b')])).resolves.toEqual([refusal, refusal]);
+    expect(caller.log).toEqual(['MGET 2', 'GET a', 'GET b']);
+  });
+
+  it.each(ERRORS_OF_NO_KEY)('is not made again for an error %s', async (_title, error) => {
+    caller.failure = error;
+    await expect(all([store.read('a'), store.read('b')])).resolves.toEqual([error, error]);
+    expect(caller.log).toEqual(['MGET 2']);
+  });
+
   it('leaves after the writes of its turn', async () => {
     await Promise.all([store.read('a'), write('b')]);
     expect(caller.log).toEqual(['EVAL 1', 'GET a']);
@@ -174,7 +194,10 @@ describe('a guarded write', () => {
     caller.outcomes = () => '1;;0;;2';
     await expect(all(['a', 'b', 'c'].map((key) => write(key)))).resolves.toEqual(['stored', 'kept', 'unannounced']);
     expect(warnings.given).toEqual([
-      { code: 'CELERY_UNANNOUNCED', message: expect.stringMatching(/may not publish \(c\).*Allow.*ACL SETUSER/) },
+      {
+        code: 'CELERY_UNANNOUNCED',
+        message: expect.stringMatching(/may not publish \(c\).*allow it: ACL SETUSER <user> \+publish &c\b/),
+      },
     ]);
   });
 
@@ -238,11 +261,7 @@ describe('a guarded write', () => {
     expect(caller.ran.map(({ keys }) => keys)).toEqual([['a', 'b'], ['a'], ['b']]);
   });
 
-  it.each([
-    ['that passes', new BackendError('busy', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' })],
-    ['without a reply', new BackendError('closed', { code: 'CELERY_BACKEND_REFUSED' })],
-    ['of another kind', new TypeError('what')],
-  ])('is not sent again for an error %s', async (_title, error) => {
+  it.each(ERRORS_OF_NO_KEY)('is not sent again for an error %s', async (_title, error) => {
     caller.failure = error;
     await expect(all(['a', 'b'].map((key) => write(key)))).resolves.toEqual([error, error]);
     expect(caller.ran).toHaveLength(1);

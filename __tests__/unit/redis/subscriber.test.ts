@@ -4,6 +4,7 @@ import type { Call, ConnectionState } from '../../../src/redis/call.ts';
 import type { RedisClient } from '../../../src/redis/client.ts';
 import type { Connection } from '../../../src/redis/connection.ts';
 import { RedisSubscriber } from '../../../src/redis/subscriber.ts';
+import { RecordedWarnings } from '../../support/driver.ts';
 
 type Results = [error: Error | null, reply: unknown][] | null;
 
@@ -42,11 +43,13 @@ class FakeConnection {
 }
 
 let connection: FakeConnection;
+let warnings: RecordedWarnings;
 let subscriber: RedisSubscriber;
 
 beforeEach(() => {
   connection = new FakeConnection();
-  subscriber = new RedisSubscriber(connection as unknown as Connection);
+  warnings = new RecordedWarnings();
+  subscriber = new RedisSubscriber(connection as unknown as Connection, warnings);
 });
 
 const channels = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`);
@@ -104,7 +107,9 @@ describe('SUBSCRIBE', () => {
     const [first, second] = await subscriber.subscribe(['a', 'b']);
     expect(first).toBeNull();
     expect(second).toMatchObject({ code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' });
-    expect(second?.message).toBe('Redis refused SUBSCRIBE b: NOPERM not this channel');
+    expect(second?.message).toBe(
+      'Redis refused SUBSCRIBE b: NOPERM not this channel (allow it: ACL SETUSER <user> &b)',
+    );
   });
 
   it('rejects when the link breaks before its replies', async () => {
@@ -131,19 +136,45 @@ describe('SUBSCRIBE', () => {
 
 describe('UNSUBSCRIBE', () => {
   it('is sent once a channel, in one pipeline', async () => {
-    await subscriber.unsubscribe(['a', 'b']);
+    await expect(subscriber.unsubscribe(['a', 'b'])).resolves.toEqual([null, null]);
     expect(connection.pipelines).toEqual([['UNSUBSCRIBE a', 'UNSUBSCRIBE b']]);
     expect(connection.calls.map((call) => call.what)).toEqual(['UNSUBSCRIBE a and 1 more']);
   });
 
   it.each(['idle', 'connecting', 'lost', 'closed'] as const)('is not sent over a link that is %s', async (state) => {
     connection.state = state;
-    await subscriber.unsubscribe(['a']);
+    await expect(subscriber.unsubscribe(['a', 'b'])).resolves.toEqual([null, null]);
     expect(connection.calls).toEqual([]);
   });
 
   it('does not reject when the link breaks', async () => {
-    connection.results = () => [[new Error('Connection is closed.'), undefined]];
-    await expect(subscriber.unsubscribe(['a'])).resolves.toBeUndefined();
+    connection.results = () => [
+      [reply('NOPERM not this command'), undefined],
+      [new Error('Connection is closed.'), undefined],
+    ];
+    await expect(subscriber.unsubscribe(['a', 'b'])).resolves.toEqual([null, null]);
+    expect(warnings.given).toEqual([]);
+  });
+
+  it('that Redis refuses for good tells which, and is a warning', async () => {
+    connection.results = () => [
+      [null, 1],
+      [reply('BUSY a script is running'), undefined],
+      [reply("NOPERM this user has no permissions to run the 'unsubscribe' command"), undefined],
+    ];
+    const outcomes = await subscriber.unsubscribe(['a', 'b', 'c']);
+    expect(outcomes).toMatchObject([null, { reply: 'BUSY' }, { code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' }]);
+    expect(warnings.given).toEqual([
+      {
+        code: 'CELERY_CHANNEL_REFUSED',
+        message: expect.stringMatching(/stay subscribed until .* refused UNSUBSCRIBE c: NOPERM .*\+unsubscribe/),
+      },
+    ]);
+  });
+
+  it('that Redis refuses for now is no warning', async () => {
+    connection.results = () => [[reply('BUSY a script is running'), undefined]];
+    await expect(subscriber.unsubscribe(['a'])).resolves.toMatchObject([{ reply: 'BUSY' }]);
+    expect(warnings.given).toEqual([]);
   });
 });
