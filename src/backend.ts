@@ -415,7 +415,7 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#parts.consumer.close();
+    this.#parts.waiting.close();
     this.#parts.patient?.close();
     // Stores that wait for the serializer were accepted as well.
     await this.#parts.codec.settled();

@@ -29,9 +29,11 @@ export class Backlog {
   /** Why one more call, of so many bytes, is too much now; undefined when it is not. */
   refusal(bytes: number): string | undefined {
     const { maxCalls, maxBytes } = this.#options;
+    // What has no payload ends something that was accepted, such as a chord.
+    if (bytes === 0) return undefined;
     if (this.#calls >= maxCalls) return `${this.#calls} are pending, and maxPendingStores is ${maxCalls}`;
-    // What has no payload takes no room, and what no room would ever do for goes alone.
-    const fits = bytes === 0 || this.#bytes === 0 || this.#bytes + bytes <= maxBytes;
+    // What no room would ever do for goes alone.
+    const fits = this.#bytes === 0 || this.#bytes + bytes <= maxBytes;
     return fits
       ? undefined
       : `${this.#bytes} bytes are pending, ${bytes} more came, and maxPendingBytes is ${maxBytes}`;

@@ -128,6 +128,7 @@ export interface BackendStats {
 /** Codes of the warnings, each emitted once a backend. */
 export type WarningCode =
   | 'CELERY_CHANNEL_REFUSED'
+  | 'CELERY_CHANNEL_KEPT'
   | 'CELERY_UNANNOUNCED'
   | 'CELERY_CONNECTION'
   | 'CELERY_ERRBACKS_UNSENT'

@@ -70,10 +70,10 @@ export function assemble(app: CeleryApp, options: ResolvedOptions, open: (warnin
 }
 
 /** The figures of a backend. */
-export function statsOf({ consumer, storer, cache, driver }: Parts): BackendStats {
+export function statsOf({ consumer, waiting, storer, cache, driver }: Parts): BackendStats {
   const { healed, rescued, foundAtDeadline, timeouts } = consumer.tally;
   return {
-    waits: consumer.waits,
+    waits: waiting.size,
     channels: consumer.channels,
     held: consumer.holds.size,
     stores: storer.pending,

@@ -88,12 +88,13 @@ export function requestFromMessage(message: TaskMessage, worker: WorkerContext =
   };
 }
 
-/** Whether a value has more levels of arrays and objects. Without recursion. */
+/** Whether a value has more levels of arrays and objects. Without recursion; what a level has twice is looked at once. */
 function isDeeper(value: unknown, levels: number): boolean {
   let level: readonly unknown[] = [value];
   for (let depth = 0; level.length > 0; depth++) {
     if (depth > levels) return true;
-    level = level.filter(isContainer).flatMap((container) => Object.values(container) as unknown[]);
+    const containers = new Set(level.filter(isContainer));
+    level = [...containers].flatMap((container) => Object.values(container) as unknown[]);
   }
   return false;
 }

@@ -29,6 +29,11 @@ export interface StorerOptions {
 }
 
 const MIB = 2 ** 20;
+/**
+ * Milliseconds before a retry of what has a MiB or more, at least. Redis hangs up on a value that is too large for it, and
+ * with it fails whatever is under way: that goes again first, and has its answer before the link breaks once more.
+ */
+const LARGE_PAUSE_MS = 500;
 /** How many of the lost stores a warning names. */
 const MAX_NAMED = 5;
 
@@ -42,7 +47,7 @@ export class Storer {
   readonly #options: StorerOptions;
   readonly #clock: Clock;
   readonly #warnings: Pick<Warnings, 'warn'>;
-  /** Milliseconds from acceptance after which no new try is made of a small store. */
+  /** Milliseconds from acceptance after which no new try is made, where nothing large is on the way. */
   readonly #patienceMs: number;
   /** The last store of each task that has any under way. */
   readonly #tails = new Map<string, Promise<unknown>>();
@@ -82,8 +87,9 @@ export class Storer {
     const { taskId, bytes } = job;
     this.#admit(job);
     const before = this.#tails.get(taskId);
-    const accepted = this.#clock.now();
-    const outcome = before ? before.then(() => this.#run(job, accepted)) : this.#run(job, accepted);
+    // A try may take a second more for each MiB that is on the way, whosever it is.
+    const untilMs = this.#clock.now() + this.#patienceMs + (this.#backlog.bytes / MIB) * 1000;
+    const outcome = before ? before.then(() => this.#run(job, untilMs)) : this.#run(job, untilMs);
     const tail = outcome.catch(() => undefined);
     this.#tails.set(taskId, tail);
     try {
@@ -136,7 +142,7 @@ export class Storer {
     );
   }
 
-  async #run<T>(job: StoreJob<T>, accepted: number): Promise<T> {
+  async #run<T>(job: StoreJob<T>, untilMs: number): Promise<T> {
     const { alwaysRetry } = this.#options;
     // Retries beyond the policy.
     let beyond = 0;
@@ -144,10 +150,10 @@ export class Storer {
       try {
         return await job.write();
       } catch (error) {
-        let pause = this.#pauseBefore(retry, accepted, job.bytes);
+        let pause = this.#pauseBefore(retry, untilMs, job.bytes);
         if (pause === undefined && alwaysRetry && beyond < alwaysRetry.maxRetries) {
           beyond += 1;
-          pause = jitteredInterval(alwaysRetry, beyond) * 1000;
+          pause = Math.max(jitteredInterval(alwaysRetry, beyond) * 1000, leastPause(job.bytes));
         }
         if (!isRetryable(error) || pause === undefined) throw this.#failure(job, retry, error);
         if (!(await this.#pauses.wait(pause))) throw this.#failure(job, retry, new BackendClosedError());
@@ -158,10 +164,10 @@ export class Storer {
   }
 
   /** Milliseconds before retry number `retry`, from 0; undefined when the policy has no more, or no time. */
-  #pauseBefore(retry: number, accepted: number, bytes: number): number | undefined {
+  #pauseBefore(retry: number, untilMs: number, bytes: number): number | undefined {
     const { policy } = this.#options;
-    const pause = retryInterval(policy, retry) * 1000;
-    const late = this.#clock.now() + pause - accepted > this.#patienceMs + (bytes / MIB) * 1000;
+    const pause = Math.max(retryInterval(policy, retry) * 1000, leastPause(bytes));
+    const late = this.#clock.now() + pause > untilMs;
     return retry >= policy.maxRetries || late ? undefined : pause;
   }
 
@@ -172,4 +178,8 @@ export class Storer {
     const tries = retries > 0 ? ` after ${retries + 1} tries` : '';
     return new BackendStoreError(`Could not ${what}${tries}: ${reason}`, job.taskId, job.state, { cause });
   }
+}
+
+function leastPause(bytes: number): number {
+  return bytes < MIB ? 0 : LARGE_PAUSE_MS;
 }

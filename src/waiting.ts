@@ -7,6 +7,7 @@ import type { Codec } from './codec.ts';
 import { type MetaObserver, type WaitEnd, WaitFailure, type WaitLimits } from './consumer/channel.ts';
 import { type Completion, Completions } from './consumer/completions.ts';
 import type { Consumer } from './consumer/consumer.ts';
+import { Looks } from './consumer/looks.ts';
 import { abortable, Signals } from './consumer/signals.ts';
 import { WaitReport, type WaitReporter } from './consumer/wait-report.ts';
 import type { AnsweredBy } from './diagnostics.ts';
@@ -34,12 +35,24 @@ export interface WaitingParts {
 /** Waits whose arguments are checked. Their metas are for readers: an error is built for each wait. */
 export class Waiting {
   readonly #parts: WaitingParts;
+  readonly #looks = new Looks();
   readonly #signals = new Signals<Completions>((completions, reason) => {
     completions.abort(reason);
   });
 
   constructor(parts: WaitingParts) {
     this.#parts = parts;
+  }
+
+  /** Waits that are not settled. */
+  get size(): number {
+    return this.#parts.consumer.waits + this.#looks.size;
+  }
+
+  /** Ends every wait. */
+  close(): void {
+    this.#parts.consumer.close();
+    this.#looks.close();
   }
 
   /**
@@ -93,6 +106,7 @@ export class Waiting {
         usable: () => store.usable,
         readMany: (ids) => this.#readMany(ids),
         wait: (taskId, limits) => consumer.wait(taskId, limits),
+        looks: this.#looks,
         tally: consumer.tally,
         report: this.#reporter(taskIds),
       },
@@ -170,7 +184,8 @@ export class Waiting {
 
   async #look(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
     const { reader, consumer } = this.#parts;
-    const meta = await abortable(reader.readStored(taskId), limits.signal);
+    const meta = await this.#looks.one(abortable(reader.readStored(taskId), limits.signal));
+    if (meta instanceof WaitFailure) return meta;
     this.#drop(taskId, meta);
     if (limits.trace) limits.trace.by = 'read';
     const end = await consumer.known.wait(meta, limits);

@@ -1,6 +1,7 @@
 /** Runs the fuzzer: `npm run fuzz -- --runs 1000000`, or `--reader json --seed 7 --path 12:3` for one input. */
 import { parseArgs } from 'node:util';
 import { openBackends } from './backends.ts';
+import { messageReader } from './messages.ts';
 import { Careless, Money, openReaders } from './readers.ts';
 import { fuzz, type Report } from './run.ts';
 
@@ -20,7 +21,9 @@ const unhandled: unknown[] = [];
 process.on('unhandledRejection', (reason) => unhandled.push(reason));
 
 const backends = await openBackends();
-const readers = [...(await openReaders()), ...backends.readers].filter(({ name }) => name === (values.reader ?? name));
+const readers = [...(await openReaders()), ...backends.readers, messageReader()].filter(
+  ({ name }) => name === (values.reader ?? name),
+);
 const shares = readers.reduce((sum, { share }) => sum + share, 0);
 const reports: Report[] = [];
 for (const reader of readers) {

@@ -58,10 +58,10 @@ export class Money {
 
 /** An error of the user's own, whose decoder is not careful. */
 export class Careless extends Error {
-  static decode(args: readonly unknown[]): Error {
+  static readonly decode = (args: readonly unknown[]): Error => {
     const [first] = args as readonly { readonly deep: { readonly field: string } }[];
     return new Careless(first?.deep.field.trim());
-  }
+  };
 }
 
 /** The serializers, with types of the user's own. */
@@ -83,7 +83,7 @@ export function createSerializers(): Readonly<Record<Format, Serializer>> {
 
 export function createExceptions(): ExceptionRegistry {
   const exceptions = new ExceptionRegistry();
-  exceptions.register(Careless, { excType: 'Careless', excModule: 'fuzz', decode: (args) => Careless.decode(args) });
+  exceptions.register(Careless, { excType: 'Careless', excModule: 'fuzz', decode: Careless.decode });
   return exceptions;
 }
 
@@ -219,8 +219,8 @@ function settingReaders(): readonly Reader[] {
     ),
   );
   const env = fc.dictionary(fc.constantFrom(...ENV_VARIABLES.keys(), '__proto__', 'PATH'), values, { maxKeys: 4 });
-  const strip = (resolved: object): object =>
-    Object.fromEntries(Object.entries(resolved).filter(([name]) => name !== 'clock'));
+  // Its methods are no data.
+  const strip = (resolved: ReturnType<typeof resolveOptions>): object => ({ ...resolved, clock: undefined });
   return [
     reader('env', 2, env, (given) => configFromEnv(given)),
     reader('options', 3, options(false), (given) => strip(resolveOptions(plain(given) as BackendOptions, {}))),

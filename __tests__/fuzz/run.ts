@@ -10,6 +10,8 @@ export interface Source {
   readonly runs: number;
   /** The one input of a seed that was found, in its shortest form. */
   readonly path?: string | undefined;
+  /** How long a small input may take. @default 2000 ms of the processor's time */
+  readonly slowMs?: number | undefined;
 }
 
 /** What came of the inputs of one reader. */
@@ -33,7 +35,7 @@ export async function fuzz(
   source: Source,
   classes: ConstructorParameters<typeof Judge>[0] = [],
 ): Promise<Report> {
-  using judge = new Judge(classes);
+  using judge = new Judge(classes, source.slowMs);
   const outcomes: Record<Outcome, number> = {};
   const start = performance.now();
   let inputs = 0;

@@ -112,11 +112,15 @@ const tied = fc.letrec<Tied>((tie) => ({
 /** Any value. */
 export const wild: fc.Arbitrary<Wild> = tied.any;
 
-/** An object with these fields, most of which are what they should be, some wild, some missing, and more of them. */
-export function shaped(fields: Readonly<Record<string, fc.Arbitrary<Wild>>>): fc.Arbitrary<Members> {
+/**
+ * An object with these fields, most of which are what they should be, some wild, some missing, and more of them.
+ *
+ * @param right - how many of a field are what they should be, for three that are not
+ */
+export function shaped(fields: Readonly<Record<string, fc.Arbitrary<Wild>>>, right = 30): fc.Arbitrary<Members> {
   const entries = Object.entries(fields).map(([key, good]) =>
     fc.oneof(
-      { arbitrary: good.map((value) => [[key, value] as const]), weight: 30 },
+      { arbitrary: good.map((value) => [[key, value] as const]), weight: right },
       { arbitrary: wild.map((value) => [[key, value] as const]), weight: 2 },
       { arbitrary: fc.constant([]), weight: 1 },
     ),

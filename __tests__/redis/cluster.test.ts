@@ -87,7 +87,9 @@ describe('a backend on a cluster', () => {
     const key = `{again}${randomUUID()}`;
     await test.driver.store.write({ key, payload: 'x', ttl: 60, guard: null });
     const [from, to] = sourceAndTarget(key);
-    expect([test.readies, test.reconnects]).toEqual([1, 0]);
+    // The map, and each node that was asked, for the first time.
+    expect(test.readies).toBeGreaterThanOrEqual(2);
+    expect(test.reconnects).toBe(0);
     await from.cli('CLIENT', 'KILL', 'TYPE', 'normal');
     await test.until(() => test.reconnects === 1);
     const slot = slotOf(key);

@@ -48,8 +48,8 @@ describe.each([
       const moved = await large;
       expect(Buffer.isBuffer(moved) ? moved.equals(payload) : moved).toBe(what === 'read' ? true : 'stored');
       expect(small.filter(({ status }) => status === 'rejected')).toEqual([]);
-      // It was slow indeed: many timeouts long.
-      expect(performance.now() - begun).toBeGreaterThan(TIMES.commandTimeout * 4000);
+      // It was slow indeed: several timeouts long.
+      expect(performance.now() - begun).toBeGreaterThan(TIMES.commandTimeout * 3000);
       expect([proxy.accepted, test.count('commands', 'lost')]).toEqual([1, 0]);
     },
   );

@@ -16,6 +16,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await Promise.all(backends.splice(0).map((backend) => backend.close()));
+  await server.cli('CONFIG', 'SET', 'proto-max-bulk-len', 512 * MIB);
   await server.cli('FLUSHALL');
 });
 afterAll(() => server.stop());
@@ -39,7 +40,28 @@ describe('a value beyond proto-max-bulk-len, at which Redis hangs up', () => {
     expect(await backend.storeResult(randomUUID(), 'small', 'SUCCESS')).toBe('stored');
     expect(await backend.getStatus(id)).toBe('PENDING');
     expect(await server.cli('DBSIZE')).toBe(1);
-    await server.cli('CONFIG', 'SET', 'proto-max-bulk-len', 512 * MIB);
+  });
+
+  it('takes no small store down that is made beside it, or while it is tried again', async () => {
+    const backend = await open({ retryPolicy: { maxRetries: 3 } });
+    await server.cli('CONFIG', 'SET', 'proto-max-bulk-len', MIB);
+    const poison = failure<BackendStoreError>(backend.storeResult('poison', 'x'.repeat(3 * MIB), 'SUCCESS'));
+    const over = new AbortController();
+    void poison.then(() => {
+      over.abort();
+    });
+    const small = Array.from({ length: 10 }, (_, i) => backend.storeResult(`beside-${i}`, 'small', 'SUCCESS'));
+    let during = 0;
+    while (!over.signal.aborted) {
+      small.push(backend.storeResult(`during-${during}`, 'small', 'SUCCESS'));
+      during += 1;
+      await new Promise((resolve) => setImmediate(resolve));
+      if (during % 10 === 0) await Promise.allSettled(small);
+    }
+    const ends = await Promise.allSettled(small);
+    expect(ends.filter(({ status }) => status === 'rejected')).toEqual([]);
+    expect((await poison).message).toMatch(/proto-max-bulk-len|invalid bulk length/);
+    expect(await server.cli('DBSIZE')).toBe(10 + during);
   });
 
   it('is named as what may have broken the link by the error of a large store, and of no small one', async () => {
@@ -68,7 +90,6 @@ describe('a value beyond proto-max-bulk-len, at which Redis hangs up', () => {
     expect(await large).toMatchObject({ code: 'CELERY_VALUE_TOO_LARGE' });
     expect(new Set(await Promise.all(others))).toEqual(new Set(['stored']));
     expect(backend.stats()).toMatchObject({ storeRetries: 0, reconnects: 0 });
-    await server.cli('CONFIG', 'SET', 'proto-max-bulk-len', 512 * MIB);
   });
 });
 

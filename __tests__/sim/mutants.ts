@@ -35,11 +35,11 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'the key is read before the subscription is confirmed',
     file: 'consumer/verifier.ts',
-    from: `      const passing = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
-      await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));`,
-    to: `      const subscribed = this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
-      await this.#read(batch.filter(isCurrent));
-      const passing = await subscribed;`,
+    from: `    const subscribed = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+    const read = await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));`,
+    to: `    const confirming = this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+    const read = await this.#read(batch.filter(isCurrent));
+    const subscribed = await confirming;`,
     caughtBy: [LATE],
   },
   {
@@ -68,8 +68,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'stores of one task do not wait for one another',
     file: 'storer.ts',
-    from: `before ? before.then(() => this.#run(job, accepted)) : this.#run(job, accepted)`,
-    to: `(void before, this.#run(job, accepted))`,
+    from: `before ? before.then(() => this.#run(job, untilMs)) : this.#run(job, untilMs)`,
+    to: `(void before, this.#run(job, untilMs))`,
     caughtBy: ['stores of one process leave in order'],
   },
   {

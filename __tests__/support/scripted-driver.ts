@@ -6,7 +6,7 @@ import type { ChannelListener, ChannelSource, ResultStore, StoreOutcome } from '
 export interface Asked<T> {
   readonly keys: readonly string[];
   answer(value: T): void;
-  fail(error?: Error): void;
+  readonly fail: (error?: Error) => void;
 }
 
 type Payloads = (Uint8Array | null)[];

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Backstop } from '../../src/consumer/backstop.ts';
-import { Channel } from '../../src/consumer/channel.ts';
+import { Channel, Waiter } from '../../src/consumer/channel.ts';
 import { ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
@@ -99,6 +99,15 @@ describe('a round', () => {
     driver.reads[0]?.answer([null, Buffer.from('x')]);
     await settle();
     expect(found).toEqual(['c:x']);
+  });
+
+  it('reads the key of a channel that is not confirmed, if anyone waits on it', async () => {
+    add('held', 'subscribing');
+    const awaited = add('awaited', 'subscribing');
+    awaited.waiters.add(new Waiter(awaited, {}, () => undefined));
+    backstop().wake();
+    await clock.advance(INTERVAL);
+    expect(driver.log).toEqual(['GET key-awaited']);
   });
 
   it('sends nothing when no channel is live, and comes again', async () => {

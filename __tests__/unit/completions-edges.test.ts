@@ -47,9 +47,26 @@ describe('a run', () => {
   it('without a limit has no timer', async () => {
     const each = run(['a']).run();
     const first = each.next();
+    answers[0]?.(metas());
+    await settle();
     expect(clock.timers).toBe(0);
-    answers[0]?.(metas('a'));
+    waits.get('a')?.end(DONE);
     expect(await first).toEqual({ done: false, value: ['a', DONE] });
+  });
+
+  it('waits for all of them when the batch has no answer for a second and a millisecond each; then it counts no more', async () => {
+    const seen: TaskMeta[] = [];
+    const first = run(['a', 'b'], undefined, (meta) => seen.push(meta))
+      .run()
+      .next();
+    await clock.advance(1001);
+    expect(waits.size).toBe(0);
+    await clock.advance(1);
+    expect([...waits.keys()]).toEqual(['a', 'b']);
+    answers[0]?.(metas('a', 'b'));
+    await settle();
+    waits.get('b')?.end(DONE);
+    expect([await first, seen]).toEqual([{ done: false, value: ['b', DONE] }, []]);
   });
 
   it('with timeout 0 ends after the batch, without a wait', async () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { subscribe } from 'node:diagnostics_channel';
 import { getEventListeners } from 'node:events';
 import { ResultCache } from '../../src/cache.ts';
-import { type WaitEnd, WaitFailure, type WaitLimits } from '../../src/consumer/channel.ts';
+import { type WaitEnd, WaitFailure, type WaitLimits, type WaitTrace } from '../../src/consumer/channel.ts';
 import { Consumer } from '../../src/consumer/consumer.ts';
 import { Warnings } from '../../src/diagnostics.ts';
 import { BackendClosedError, BackendError, DecodeError, TimeoutError } from '../../src/errors.ts';
@@ -671,6 +671,42 @@ describe('an empty value', () => {
   });
 });
 
+describe('a result whose observer takes its time over it', () => {
+  const slow = (): Promise<void> => new Promise((resolve) => clock.after(60_000, resolve));
+  const trace: WaitTrace = { by: undefined };
+
+  it('is not found again at the deadline: the wait ends without a read, and nothing is counted', async () => {
+    const watched = wait({ onMessage: slow, timeoutMs: 1000, trace });
+    await goLive();
+    await message(bytes('SUCCESS', 'told'));
+    await clock.advance(1000);
+    expect([valueOf(watched), trace.by, driver.reads.length]).toEqual(['told', 'message', 1]);
+    expect(consumer.tally).toMatchObject({ foundAtDeadline: 0, timeouts: 0 });
+    await clock.advance(60_000);
+  });
+
+  it('is not rescued by the backstop', async () => {
+    const watched = wait({ onMessage: slow, trace });
+    await goLive();
+    await message(bytes('SUCCESS', 'told'));
+    await clock.advance(30_000 * 1.25);
+    await readReply(bytes('SUCCESS', 'told'));
+    await clock.advance(60_000);
+    expect([valueOf(watched), trace.by, consumer.tally.rescued]).toEqual(['told', 'message', 0]);
+  });
+
+  it('is not healed by the read after a gap', async () => {
+    const watched = wait({ onMessage: slow, trace });
+    await goLive();
+    await message(bytes('SUCCESS', 'told'));
+    driver.listener.onReconnect();
+    await confirm();
+    await readReply(bytes('SUCCESS', 'told'));
+    await clock.advance(60_000);
+    expect([valueOf(watched), trace.by, consumer.tally.healed]).toEqual(['told', 'message', 0]);
+  });
+});
+
 describe('many waits', () => {
   it('share one SUBSCRIBE and one read where they are made in one tick', async () => {
     for (let i = 0; i < 200; i += 1) wait({}, `t${i}`);
@@ -734,6 +770,39 @@ describe('the backstop', () => {
     await readReply(bytes('SUCCESS', 'silent'));
     expect(valueOf(watched)).toBe('silent');
     expect(consumer.tally.rescued).toBe(1);
+  });
+
+  it('finds a stored result while only the subscriber is away, after a whole interval', async () => {
+    const watched = wait();
+    await settle();
+    await clock.advance(29_999);
+    expect(driver.log).toEqual([`SUBSCRIBE ${key}`]);
+    await clock.advance(7_501);
+    await readReply(bytes('SUCCESS', 'stored'));
+    expect([valueOf(watched), consumer.tally.rescued]).toEqual(['stored', 1]);
+  });
+
+  it('is not put off by links that do not live to confirm', async () => {
+    const watched = wait();
+    for (let links = 0; links < 4; links += 1) {
+      await clock.advance(10_000);
+      driver.listener.onReconnect();
+      await settle();
+    }
+    await readReply(bytes('SUCCESS', 'stored'));
+    expect(valueOf(watched)).toBe('stored');
+  });
+
+  it('takes only a ready meta before the confirmation', async () => {
+    const [early, broken] = [wait(), wait({}, 't2')];
+    await settle();
+    await clock.advance(30_000 * 1.25);
+    const [backstop] = driver.reads;
+    await confirm();
+    await message(bytes('PROGRESS', 'new'));
+    backstop?.answer([bytes('STARTED', 'old'), Buffer.from('rubbish')]);
+    await settle();
+    expect([early.seen, valueOf(broken)]).toEqual([['PROGRESS:new'], 'still waiting']);
   });
 
   it('reads no key twice within its interval', async () => {

@@ -1,9 +1,12 @@
 /** What the fuzzer found, each with an input of its own. */
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../src/clock.ts';
 import { Codec } from '../../src/codec.ts';
 import { configFromEnv } from '../../src/env.ts';
 import { DecodeError, ImproperlyConfigured } from '../../src/errors.ts';
 import { ExceptionRegistry } from '../../src/exceptions.ts';
+import { RedisBackend } from '../../src/index.ts';
+import { closeSpace, openSpace } from '../../src/memory/space.ts';
 import { resolveOptions } from '../../src/options.ts';
 import { formatUrl, parseRedisUrl } from '../../src/redis/options.ts';
 import { requestFromMessage } from '../../src/request.ts';
@@ -23,11 +26,12 @@ describe('superjson from the wire', () => {
     ['a path beyond the end of an array', [], { values: { '4294967294': ['undefined'] }, v: 1 }],
     ['a typed array of a number', 4e9, { values: [['typed-array', 'Int8Array']], v: 1 }],
     ['a typed array of an object with a length', { length: 4e9 }, { values: [['typed-array', 'Int8Array']], v: 1 }],
-    ['a typed array named constructor', 1, { values: [['typed-array', 'constructor']], v: 1 }],
-    ['an integer of too many digits', '9'.repeat(4302), { values: ['bigint'], v: 1 }],
+    ['a typed array named constructor', [1], { values: [['typed-array', 'constructor']], v: 1 }],
+    ['an integer of too many digits', '9'.repeat(4301), { values: ['bigint'], v: 1 }],
+    ['an integer in base 16', '0xff', { values: ['bigint'], v: 1 }],
     ['a 64-bit integer of many digits', ['9'.repeat(500)], { values: [['custom', 'celery-redis-backend.BigInt64Array']], v: 1 }],
     ['a path into what is a set already', { a: [1, 2] }, { values: { 'a': ['set'], 'a.0': ['undefined'] }, v: 1 }],
-    ['an error whose message is no text', { message: { toString: 1 } }, { values: ['Error'], v: 1 }],
+    ['an error whose name is no text', { name: { toString: 1 }, message: 'a' }, { values: ['Error'], v: 1 }],
     ['a path through __proto__', { a: {} }, { referentialEqualities: { a: ['__proto__.x'] }, v: 1 }],
   ])('is refused with %s', (_what, json, meta) => {
     expect(() => unwrap(json, meta)).toThrow(DecodeError);
@@ -48,17 +52,19 @@ describe('superjson from the wire', () => {
   it('keeps cycles, shared objects in maps and sets, and their order', () => {
     const shared = { x: 1 };
     const value = {
+      first: shared,
       map: new Map<unknown, unknown>([['k', shared]]),
       set: new Set([shared, 2]),
       list: [shared],
       self: {},
     };
     value.self = value;
-    const back = superjson.unwrap?.(superjson.wrap?.(value)) as typeof value;
+    // Over the wire, where nothing is shared.
+    const text = Buffer.from(superjson.encode(superjson.wrap?.(value)));
+    const back = superjson.unwrap?.(superjson.decode(text)) as typeof value;
     expect(back.self).toBe(back);
-    expect(back.map.get('k')).toBe(back.list[0]);
     expect([...back.set]).toEqual([{ x: 1 }, 2]);
-    expect([...back.set][0]).toBe(back.list[0]);
+    for (const other of [back.list[0], back.map.get('k'), [...back.set][0]]) expect(other).toBe(back.first);
   });
 });
 
@@ -74,10 +80,10 @@ describe('messages of errors', () => {
     expect(() => resolveOptions({ serializer: 10n ** 4000n } as never, {})).toThrow(/^.{1,300}$/);
   });
 
-  it('take little time for an object of many fields', () => {
+  it('show an object of many fields in part', () => {
     const many = Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`k${i}`, { a: i }]));
     expect(readable(many, 8192).length).toBeLessThanOrEqual(8192);
-    expect(readable(many, 8192)).toMatch(/^\{ k0: /);
+    expect(readable(many, 8192)).toMatch(/^\{ k0: \[Object\], /);
     expect(readable({ a: { b: { c: 1 } } }, 100)).toBe('{ a: { b: { c: 1 } } }');
   });
 });
@@ -105,6 +111,18 @@ describe('a task', () => {
     expect(() => requestFromMessage(message)).toThrow('deeper than 1000');
   });
 
+  it('whose message has one object in many places, or within itself, is looked through once a level', () => {
+    let shared: unknown = [];
+    for (let level = 0; level < 100; level += 1) shared = [shared, shared];
+    const headers = { id: 'a', task: 't', shared };
+    expect(requestFromMessage({ headers, properties: {}, body: [[], {}, {}] })).toMatchObject({ id: 'a' });
+    const cycle: unknown[] = [];
+    cycle.push(cycle, cycle);
+    expect(() =>
+      requestFromMessage({ headers: { ...headers, shared: cycle }, properties: {}, body: [[], {}, {}] }),
+    ).toThrow('deeper than 1000');
+  });
+
   it('whose part of a chord has an object for an id is read', () => {
     const codec = new Codec({
       serializer: createJsonSerializer(),
@@ -113,5 +131,36 @@ describe('a task', () => {
     });
     const part = codec.decodePart(Buffer.from('[1, {"toString": 1}, "SUCCESS", 2]'));
     expect(part).toEqual({ taskId: 'an object', state: 'SUCCESS', result: 2 });
+  });
+});
+
+describe('a chord', () => {
+  const url = 'memory://hostile-chord';
+  const hostile = (excType: string) => ({ exc_type: excType, exc_message: [{ toString: 1 }], exc_module: 'builtins' });
+  const member = { task: 'app.last', options: { task_id: 'member' } };
+  const body = { task: 'celery.group', kwargs: { tasks: [member] }, options: { task_id: 'body' } };
+  const request = { id: 'part', group: 'g', chord: body };
+  let backend: RedisBackend;
+
+  beforeEach(() => {
+    backend = new RedisBackend({ applySignature: () => undefined }, { url });
+  });
+  afterEach(() => backend.close());
+
+  it('fails its body when a part failed with an argument that has no text', async () => {
+    await backend.setChordSize('g', 1);
+    await backend.markAsFailure('part', hostile('ValueError'), { request });
+    const { status, traceback } = await backend.getTaskMeta('member');
+    expect({ status, traceback }).toEqual({ status: 'FAILURE', traceback: 'ValueError: { toString: 1 }\n' });
+  });
+
+  it('is settled by a body that failed with an argument that has no text', async () => {
+    await backend.storeResult('member', hostile('ChordError'), 'FAILURE');
+    openSpace(url, systemClock).set('celery-taskset-meta-g.s', Buffer.from('no number'), null);
+    try {
+      expect(await backend.onChordPartReturn(request, 'SUCCESS', 1)).toBe('elsewhere');
+    } finally {
+      closeSpace(url);
+    }
   });
 });

@@ -101,6 +101,14 @@ describe('a store that fails', () => {
     expect(late.tries).toHaveLength(2);
   });
 
+  it('has a second more for each MiB that is pending before it', async () => {
+    const storer = create();
+    store(storer, { taskId: 'large', bytes: 4 * MIB }, 6_000);
+    const small = store(storer, {}, 9_000, 1);
+    await clock.advance(60_000);
+    expect(small).toEqual({ tries: [0, 10_000], outcome: 'stored' });
+  });
+
   it('has the same time whenever it was accepted', async () => {
     const storer = create();
     await clock.advance(100_000);

@@ -131,7 +131,7 @@ describe('the retries of a verifier', () => {
     verifier.verify(awaited('other'));
     verifier.leave(new Channel('third', 'third'));
     verifier.close();
-    verifier.kick();
+    verifier.ready();
     await settle();
     expect([driver.log, clock.timers]).toEqual([['SUBSCRIBE key-t'], 0]);
   });

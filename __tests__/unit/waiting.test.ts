@@ -1,6 +1,7 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { BackendClosedError, RemoteError, TimeoutError } from '../../src/index.ts';
 import { outcome } from '../support/contract/context.ts';
+import { Reader } from '../../src/reader.ts';
 import { Results } from '../support/results.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
@@ -92,5 +93,28 @@ describe('the error of a failed task', () => {
       expect(error).toBeInstanceOf(RemoteError);
       expect(error.stack).toContain('caller');
     }
+  });
+});
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+describe('a wait that is still its first read when the backend closes', () => {
+  it('was counted, and ends at once with BackendClosedError, be it for one task or for many', async () => {
+    await using results = new Results();
+    jest.spyOn(Reader.prototype, 'readStored').mockImplementation(never);
+    jest.spyOn(Reader.prototype, 'readMany').mockImplementation(never);
+    const { backend } = results;
+    const waits = [
+      outcome(backend.waitFor('a', { timeout: 0 })),
+      outcome(backend.waitForMany(['b', 'c']).next()),
+      outcome(backend.waitForMany(['d'], { timeout: 0 }).next()),
+    ];
+    expect(backend.stats().waits).toBe(4);
+    const closed = backend.close();
+    expect(backend.stats().waits).toBe(0);
+    expect(await Promise.all(waits)).toEqual(waits.map(() => expect.any(BackendClosedError)));
+    await closed;
   });
 });

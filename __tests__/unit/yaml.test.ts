@@ -176,6 +176,15 @@ describe('reading yaml as PyYAML does', () => {
     expect(read(`- &a [1]\n${'- *a\n'.repeat(1000)}`)).toHaveLength(1001);
   });
 
+  it('reads a document of 1 MiB without aliases, and one of 20,000 anchors', () => {
+    const rows = Array.from({ length: 12_000 }, (_, id) => ({ id, name: `row ${id}`, tags: ['a', 'b'], note: 'a: b '.repeat(8) })); // prettier-ignore
+    const text = write({ status: 'SUCCESS', result: rows });
+    expect(text.length).toBeGreaterThan(2 ** 20);
+    expect(read(text)).toEqual({ status: 'SUCCESS', result: rows });
+    const anchors = Array.from({ length: 20_000 }, (_, i) => `- &a${i} {x: ${i}}\n- *a${i}\n`).join('');
+    expect((read(anchors) as unknown[]).slice(-2)).toEqual([{ x: 19_999 }, { x: 19_999 }]);
+  });
+
   it('bounds the payload', async () => {
     const small = createYamlSerializer({ limits: { maxPayload: 3 } });
     await small.load?.();

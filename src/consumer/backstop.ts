@@ -1,6 +1,6 @@
 /**
  * A slow re-read of awaited keys, for what no message announces: writers that never PUBLISH, channels the server refuses,
- * gaps of a cluster's pub/sub.
+ * gaps of a cluster's pub/sub, a subscriber that cannot connect.
  */
 import type { Channel } from './channel.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -80,11 +80,19 @@ export class Backstop {
     while (this.#round && chunk.length < CHUNK) {
       const { value } = this.#round.next();
       if (!value) break;
-      if (value.state !== 'live' || value.readAt > before) continue;
+      if (!isDue(value) || value.readAt > before) continue;
       value.readAt = this.#clock.now();
       value.overtaken = false;
       chunk.push(value);
     }
     return chunk;
   }
+}
+
+/**
+ * A channel whose confirmation does not come is read as well. That completes no subscription (the read which does, the
+ * verifier's, follows the confirmation), but a ready meta always counts.
+ */
+function isDue({ state, waiters }: Channel): boolean {
+  return state === 'live' || (state === 'subscribing' && waiters.size > 0);
 }

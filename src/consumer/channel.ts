@@ -133,7 +133,7 @@ export class Channel {
   epoch = 0;
   /** Whether the link was made anew since it was live, so that it may have missed a message. */
   gap = false;
-  /** When the key was last read, on the monotonic clock. */
+  /** When the key was last read, or, before that, when the channel was joined; on the monotonic clock. */
   readAt: number;
   #state: ChannelState = 'subscribing';
   #subscribed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
@@ -161,6 +161,11 @@ export class Channel {
   /** Whether anyone waits on it, or will. */
   get wanted(): boolean {
     return this.held || this.waiters.size > 0;
+  }
+
+  /** Whether its last meta is ready, so that no read finds more: observers take their time over it. */
+  get ready(): boolean {
+    return this.last !== undefined && isReady(this.last.meta.status);
   }
 
   /** Resolves when it is no longer `subscribing`, whatever comes after. */

@@ -2,7 +2,7 @@
  * Many tasks as they become ready: one batch of reads, then a wait for each that was not.
  *
  * ```
- * reading -- the batch is read ------------------> waiting   (a batch that fails tells nothing: wait for all)
+ * reading -- the batch is read ------------------> waiting   (one that fails, or is slow, tells nothing: wait for all)
  * waiting -- a task becomes ready ---------------> waiting
  * any     -- the last one is ready --------------> over
  * any     -- deadline ---------------------------> looking   (what is left is read once more, in one batch)
@@ -24,8 +24,15 @@ import type { AnsweredBy } from '../diagnostics.ts';
 import { type LastLook, TimeoutError } from '../errors.ts';
 import type { TaskMeta } from '../meta.ts';
 import { isReady } from '../states.ts';
+import type { Look, Looks } from './looks.ts';
 import type { Tally } from './tally.ts';
 import type { WaitReporter } from './wait-report.ts';
+
+/**
+ * Milliseconds that the batch may keep the waits, and one more for each task: a node that is silent, or a link that is down,
+ * must not keep all of them.
+ */
+const BATCH_MS = 1000;
 
 /** What completions need of a backend. */
 export interface CompletionParts {
@@ -37,6 +44,8 @@ export interface CompletionParts {
   readonly readMany: (taskIds: readonly string[]) => Promise<ReadonlyMap<string, TaskMeta>>;
   /** Never rejects. */
   readonly wait: (taskId: string, limits: WaitLimits) => Promise<WaitEnd>;
+  /** Has the run while its first batch is read. */
+  readonly looks?: Looks | undefined;
   readonly tally: Pick<Tally, 'foundAtDeadline' | 'timeouts'>;
   /** Is told what became of each task. Absent when nobody wants to know. */
   readonly report?: WaitReporter | undefined;
@@ -54,7 +63,7 @@ export interface CompletionLimits {
 export type Completion = readonly [taskId: string, meta: TaskMeta];
 
 /** One run over a set of tasks. */
-export class Completions {
+export class Completions implements Look {
   readonly #parts: CompletionParts;
   readonly #limits: CompletionLimits;
   /** Not ready yet, in the order they were given. */
@@ -66,6 +75,8 @@ export class Completions {
   #told = 0;
   #failure: WaitFailure | undefined;
   #timer: Timer | undefined;
+  /** While the batch is read. */
+  #patience: Timer | undefined;
   #wake: (() => void) | undefined;
 
   constructor(parts: CompletionParts, taskIds: readonly string[], limits: CompletionLimits) {
@@ -106,6 +117,16 @@ export class Completions {
     this.#stop(new WaitFailure('aborted', () => reason));
   }
 
+  /** How many are not ready yet. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Ends the run, unless it is over, after what arrived. */
+  end(failure: WaitFailure): void {
+    if (!this.#over) this.#stop(failure);
+  }
+
   #drop(): void {
     this.#arrived = [];
     this.#told = 0;
@@ -118,20 +139,38 @@ export class Completions {
         this.#look(timeoutMs / 1000);
       });
     }
+    this.#parts.looks?.add(this);
     void this.#read(timeoutMs === 0);
   }
 
   /** @param only - whether nothing follows */
   async #read(only: boolean): Promise<void> {
     try {
-      const metas = await this.#parts.readMany([...this.#pending]);
-      this.#takeReady(metas, 'read');
+      const reading = this.#parts.readMany([...this.#pending]);
+      const metas = await (only ? reading : this.#soon(reading));
+      // Too late it would show observers what the waits show them.
+      if (metas) this.#takeReady(metas, 'read');
     } catch (error) {
-      if (only) this.#fail(failureOf(error));
+      if (only) this.end(failureOf(error));
     }
+    this.#parts.looks?.delete(this);
     if (this.#over) return;
     if (only) this.#expire(0, 'unready');
     else for (const taskId of this.#pending) void this.#wait(taskId);
+  }
+
+  /** Undefined when it takes too long. */
+  async #soon<T>(promise: Promise<T>): Promise<T | undefined> {
+    const limit = new Promise<undefined>((resolve) => {
+      this.#patience = this.#parts.clock.after(BATCH_MS + this.#pending.size, () => {
+        resolve(undefined);
+      });
+    });
+    try {
+      return await Promise.race([promise, limit]);
+    } finally {
+      this.#patience?.cancel();
+    }
   }
 
   /** Shows what is ready in a batch, as a wait does by itself, and takes it in. */
@@ -140,7 +179,7 @@ export class Completions {
       if (!isReady(meta.status)) continue;
       if (!this.#over && this.#pending.has(taskId)) {
         void observe(this.#limits.observerOf(taskId), meta, (error) => {
-          this.#fail(new WaitFailure('failed', () => error));
+          this.end(new WaitFailure('failed', () => error));
         });
       }
       this.#arrive(taskId, meta, by);
@@ -151,7 +190,7 @@ export class Completions {
     const { signal } = this.#controller;
     const trace: WaitTrace | undefined = this.#parts.report && { by: undefined };
     const end = await this.#parts.wait(taskId, { signal, onMessage: this.#limits.observerOf(taskId), trace });
-    if (end instanceof WaitFailure) this.#fail(end);
+    if (end instanceof WaitFailure) this.end(end);
     else this.#arrive(taskId, end, trace?.by);
   }
 
@@ -178,7 +217,7 @@ export class Completions {
 
   #expire(timeout: number, lastLook: LastLook): void {
     const [first] = this.#pending;
-    if (first !== undefined) this.#fail(new WaitFailure('timeout', () => new TimeoutError(first, timeout, lastLook)));
+    if (first !== undefined) this.end(new WaitFailure('timeout', () => new TimeoutError(first, timeout, lastLook)));
   }
 
   get #over(): boolean {
@@ -192,10 +231,6 @@ export class Completions {
     this.#arrived.push([taskId, meta]);
     if (this.#pending.size === 0) this.#end();
     this.#wake?.();
-  }
-
-  #fail(failure: WaitFailure): void {
-    if (!this.#over) this.#stop(failure);
   }
 
   #stop(failure: WaitFailure): void {
@@ -214,7 +249,9 @@ export class Completions {
 
   /** Nothing is left behind, even if nobody asks for what comes next. */
   #end(): void {
+    this.#patience?.cancel();
     this.#timer?.cancel();
+    this.#parts.looks?.delete(this);
     this.#controller.abort();
   }
 }

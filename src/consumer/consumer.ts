@@ -26,7 +26,7 @@
  * It is complete because writers set before they publish: what the read, which follows the confirmation, does not find
  * is published after it. A channel that is only held is not read: most of them are of tasks not even sent. What it
  * missed, its first waiter's read finds; of messages only a SUCCESS is kept, which is final. Confirmations and unready
- * reads of an older generation are ignored; a ready meta always counts.
+ * reads of an older generation are ignored; a ready meta always counts, before any confirmation too.
  */
 import { Backstop } from './backstop.ts';
 import { Channel, type SeenBy, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
@@ -63,7 +63,7 @@ export class Consumer implements ChannelListener, VerifierHost {
     this.#parts = parts;
     this.#verifier = new Verifier(parts.store, parts.source, parts.clock, this);
     this.#backstop = new Backstop(parts.store, parts.clock, parts.backstopMs, this.#channels, (channel, payload) => {
-      this.#onBackstop(channel, payload);
+      if (this.#found(channel, payload, 'backstop', channel.state === 'live')) this.tally.rescue(channel.taskId);
     });
     this.holds = new Holds(parts, parts.clock, {
       join: (taskId) => (this.#closed ? undefined : this.#join(taskId)),
@@ -140,7 +140,7 @@ export class Consumer implements ChannelListener, VerifierHost {
   }
 
   onReady(): void {
-    this.#verifier.kick();
+    this.#verifier.ready();
   }
 
   onReconnect(): void {
@@ -148,7 +148,7 @@ export class Consumer implements ChannelListener, VerifierHost {
       if (!channel.wanted) this.#channels.delete(channel.key);
       else this.#subscribe(channel);
     }
-    this.#verifier.kick();
+    this.#verifier.ready();
   }
 
   isWanted(channel: Channel): boolean {
@@ -189,6 +189,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     if (present && present.state !== 'unsubscribing') return present;
     const channel = present ?? new Channel(taskId, key);
     channel.last = undefined;
+    // Not at each new link: one that never lives to confirm must not put the backstop off for ever.
+    channel.readAt = this.#parts.clock.now();
     this.#channels.set(key, channel);
     this.#subscribe(channel);
     return channel;
@@ -243,7 +245,7 @@ export class Consumer implements ChannelListener, VerifierHost {
    * made the channel ready.
    */
   #found(channel: Channel, payload: Uint8Array, by: SeenBy, current: boolean): boolean {
-    if (channel.waiters.size === 0 || payload.byteLength === 0) return false;
+    if (channel.ready || channel.waiters.size === 0 || payload.byteLength === 0) return false;
     const meta = tryDecode(this.#parts, channel.taskId, payload);
     if (meta instanceof Error) {
       if (current) this.#endAll(channel, new WaitFailure('failed', () => meta));
@@ -254,13 +256,13 @@ export class Consumer implements ChannelListener, VerifierHost {
     return ready;
   }
 
-  #onBackstop(channel: Channel, payload: Uint8Array): void {
-    if (this.#found(channel, payload, 'backstop', true)) this.tally.rescue(channel.taskId);
-  }
-
   #onDeadline(waiter: Waiter, timeout: number): void {
     const { store, clock, lastLookMs } = this.#parts;
-    const { channel } = waiter;
+    const { channel, ready } = waiter;
+    if (ready) {
+      this.#end(waiter, ready);
+      return;
+    }
     waiter.timer = lookOnce(store, clock, lastLookMs, channel.key, {
       onRead: (payload) => {
         if (this.#found(channel, payload, 'last look', true)) this.tally.foundAtDeadline += 1;

@@ -10,8 +10,8 @@ import { isRetryable } from '../retry.ts';
 
 /** Channels of one batch. */
 const BATCH = 256;
-/** Batches under way at once. */
-const RUNNING = 8;
+/** Channels under way at once. Not batches, of which each wait may be one: the few that a silent node keeps would keep all. */
+const RUNNING = 2048;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
@@ -32,6 +32,8 @@ export interface VerifierHost {
 interface Member {
   readonly channel: Channel;
   readonly generation: number;
+  /** How often a connection had come up when it began. */
+  readonly readies: number;
 }
 
 const isCurrent = ({ channel, generation }: Member): boolean => channel.generation === generation;
@@ -47,8 +49,12 @@ export class Verifier {
   /** Failed, to be tried again. */
   readonly #stalled = new Set<Channel>();
   #scheduled = false;
+  /** Channels under way. */
   #running = 0;
+  /** Pauses since a batch worked or a connection came up. */
   #failures = 0;
+  /** How often a connection came up. */
+  #readies = 0;
   #closed = false;
   #retry: Timer | undefined;
 
@@ -77,8 +83,14 @@ export class Verifier {
     });
   }
 
-  /** Tries again at once what has failed. */
-  kick(): void {
+  /** A connection came up: tries again at once what has failed, and whatever began before this and fails after it. */
+  ready(): void {
+    this.#readies += 1;
+    this.#failures = 0;
+    this.#again();
+  }
+
+  #again(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
     for (const channel of this.#stalled) {
@@ -109,7 +121,7 @@ export class Verifier {
 
   #flush(): void {
     if (this.#leaving.size > 0) {
-      void this.#unsubscribe([...this.#leaving].map(toMember));
+      void this.#unsubscribe([...this.#leaving].map((channel) => this.#member(channel)));
       this.#leaving.clear();
     }
     while (this.#wanted.size > 0 && this.#running < RUNNING) void this.#run(this.#take());
@@ -119,7 +131,7 @@ export class Verifier {
     const batch: Member[] = [];
     for (const channel of this.#wanted) {
       this.#wanted.delete(channel);
-      batch.push(toMember(channel));
+      batch.push(this.#member(channel));
       if (batch.length === BATCH) break;
     }
     return batch;
@@ -127,32 +139,34 @@ export class Verifier {
 
   /** Never rejects. */
   async #run(batch: readonly Member[]): Promise<void> {
-    this.#running += 1;
-    try {
-      const passing = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
-      await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));
-      if (passing) throw passing;
-      this.#failures = 0;
-    } catch (error) {
-      this.#failed(batch.filter(isCurrent), error);
-    } finally {
-      this.#running -= 1;
-      if (this.#wanted.size > 0) this.#schedule();
-    }
+    this.#running += batch.length;
+    const subscribed = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+    const read = await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));
+    if (subscribed && read) this.#failures = 0;
+    this.#running -= batch.length;
+    if (this.#wanted.size > 0) this.#schedule();
   }
 
-  /** Returns a refusal that passes (`BUSY`), if there is one: those channels are still to be subscribed to. */
-  async #subscribe(members: readonly Member[]): Promise<Error | undefined> {
-    if (members.length === 0) return undefined;
-    const refusals = await this.#source.subscribe(members.map(({ channel }) => channel.key));
+  /** Resolves to whether all of it worked; never rejects. */
+  async #subscribe(members: readonly Member[]): Promise<boolean> {
+    if (members.length === 0) return true;
+    let refusals: readonly (Error | null)[];
+    try {
+      refusals = await this.#source.subscribe(members.map(({ channel }) => channel.key));
+    } catch (error) {
+      for (const member of members) this.#failed(member, error);
+      return false;
+    }
     const unwanted: Member[] = [];
-    let passing: Error | undefined;
+    let passing = false;
     members.forEach((member, i) => {
       const { channel } = member;
       if (isCurrent(member) && channel.state === 'subscribing') {
         const refusal = refusals[i];
+        // Such as `BUSY`: it is still to be subscribed to.
         if (refusal && isRetryable(refusal)) {
-          passing = refusal;
+          passing = true;
+          this.#failed(member, refusal);
           return;
         }
         channel.state = channel.held ? 'held' : 'reading';
@@ -160,25 +174,27 @@ export class Verifier {
         if (refusal) this.#host.onRefused(channel, refusal);
       } else if (!this.#host.isWanted(channel)) {
         // The UNSUBSCRIBE may have found no link to go out on, and this SUBSCRIBE one later.
-        unwanted.push(toMember(channel));
+        unwanted.push(this.#member(channel));
       }
     });
     if (unwanted.length > 0) void this.#unsubscribe(unwanted);
-    return passing;
+    return !passing;
   }
 
-  /** Each for itself, though the store sends them together: a key that is refused ends its own waits. */
-  async #read(members: readonly Member[]): Promise<void> {
-    const reads = await Promise.allSettled(members.map(({ channel }) => this.#store.read(channel.key)));
-    let passing: Error | undefined;
-    members.forEach((member, i) => {
+  /** Each for itself, though the store sends them together: a slow one delays no other. Resolves as `#subscribe` does. */
+  async #read(members: readonly Member[]): Promise<boolean> {
+    let worked = true;
+    const read = async (member: Member): Promise<void> => {
       const { channel, generation } = member;
-      const read = reads[i];
-      if (read?.status === 'fulfilled') this.#host.onRead(channel, generation, read.value);
-      else if (isRetryable(read?.reason)) passing = read?.reason as Error;
-      else if (isCurrent(member)) this.#failed([member], read?.reason);
-    });
-    if (passing) throw passing;
+      try {
+        this.#host.onRead(channel, generation, await this.#store.read(channel.key));
+      } catch (error) {
+        worked &&= !isRetryable(error);
+        this.#failed(member, error);
+      }
+    };
+    await Promise.all(members.map(read));
+    return worked;
   }
 
   /** Never rejects. */
@@ -191,14 +207,21 @@ export class Verifier {
     this.#retryLater();
   }
 
-  #failed(members: readonly Member[], error: unknown): void {
-    if (error instanceof BackendClosedError) return;
-    if (!isRetryable(error)) {
-      for (const { channel } of members) this.#host.onFailed(channel, error);
-      return;
+  #failed(member: Member, error: unknown): void {
+    const { channel, readies } = member;
+    if (!isCurrent(member) || error instanceof BackendClosedError) return;
+    if (!isRetryable(error)) this.#host.onFailed(channel, error);
+    else if (!this.#host.isWanted(channel)) return;
+    // What broke is whole again, so that there is nothing to wait for. Once a connection: the next try begins after it.
+    else if (readies < this.#readies) this.verify(channel);
+    else {
+      this.#stalled.add(channel);
+      this.#retryLater();
     }
-    for (const { channel } of members) if (this.#host.isWanted(channel)) this.#stalled.add(channel);
-    this.#retryLater();
+  }
+
+  #member(channel: Channel): Member {
+    return { channel, generation: channel.generation, readies: this.#readies };
   }
 
   #retryLater(): void {
@@ -206,11 +229,7 @@ export class Verifier {
     const delay = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LAST_RETRY_MS);
     this.#failures += 1;
     this.#retry = this.#clock.after(delay * (0.5 + Math.random() / 2), () => {
-      this.kick();
+      this.#again();
     });
   }
-}
-
-function toMember(channel: Channel): Member {
-  return { channel, generation: channel.generation };
 }

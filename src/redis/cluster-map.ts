@@ -86,7 +86,7 @@ export class ClusterMap {
     );
   }
 
-  /** Calls `listener` when the map is first known, when a node is back, and when slots or nodes have moved. */
+  /** Calls `listener` when the map is first known, when a node is there or back, and when slots or nodes have moved. */
   onReady(listener: ReadyListener): void {
     this.#listeners.push(listener);
   }
@@ -125,7 +125,7 @@ export class ClusterMap {
     if (!node) {
       const connection = this.#options.connect(address);
       connection.onReady((first) => {
-        if (!first) this.#tell(false);
+        this.#tell(first);
       });
       connection.onLost(() => {
         this.refreshSoon();

@@ -63,7 +63,7 @@ export class ClusterConnection implements Caller {
     return this.#map.reconnects;
   }
 
-  /** Calls `listener` when the cluster is known, when a node is back, and when slots or nodes have moved. */
+  /** Calls `listener` when the cluster is known, when a node is there or back, and when slots or nodes have moved. */
   onReady(listener: ReadyListener): void {
     this.#map.onReady(listener);
   }

@@ -63,7 +63,7 @@ export class RedisSubscriber implements ChannelSource {
     const refusal = outcomes.find((outcome) => outcome && !isRetryable(outcome));
     if (refusal) {
       this.#warnings.warn(
-        'CELERY_CHANNEL_REFUSED',
+        'CELERY_CHANNEL_KEPT',
         `Channels that nobody waits on stay subscribed until the connection is made anew: ${refusal.message}`,
       );
     }

@@ -9,6 +9,9 @@ import { MIB, traffic } from './traffic.ts';
 /** A silence is looked at so many times before it is judged, so that it lasts at most that part longer than it may. */
 const LOOKS = 10;
 
+/** How many times `deadAfter` a question may go unanswered while other bytes come. */
+const PATIENCE = 2;
+
 /** Settings of a {@link Watchdog}. */
 export interface WatchdogOptions {
   readonly clock: Clock;
@@ -16,12 +19,13 @@ export interface WatchdogOptions {
   readonly heartbeatMs: number;
   /**
    * How long silence may last while an answer is due, besides a second for each MiB that was sent without an answer. A tenth more
-   * where other bytes came before it.
+   * where other bytes came before it. While other bytes come the answer may take twice as long, besides a second for each MiB
+   * of them.
    */
   readonly deadAfterMs: number;
   readonly ping: () => Promise<unknown>;
   /** Called once, after the stream was destroyed. */
-  readonly onDead: (silentMs: number) => void;
+  readonly onDead: (unansweredMs: number) => void;
 }
 
 /**
@@ -33,9 +37,10 @@ export interface WatchdogOptions {
  * stopped   for good
  *
  * asking -> resting   the answer came
- * asking -> asking    other bytes came: the peer is alive, but busy; its time begins anew
+ * asking -> asking    other bytes came: the peer is alive, but busy; the silence begins anew
  * resting -> asking   after a heartbeat
- * asking -> stopped   no bytes for as long as an answer may take: the stream is destroyed
+ * asking -> stopped   no bytes for as long as an answer may take, or bytes without it for twice as long, as on a link that
+ *                     is dead one way: the stream is destroyed
  * any -> stopped      stop()
  * ```
  */
@@ -51,6 +56,9 @@ export class Watchdog {
   #limitMs = 0;
   /** When it has lasted that long. */
   #deadAtMs = 0;
+  /** When the answer has taken too long, whatever else has come but for its size; and what had come before the question. */
+  #overdueAtMs = 0;
+  #heardBefore = 0;
 
   constructor(stream: RedisStream, options: WatchdogOptions) {
     this.#stream = stream;
@@ -91,6 +99,8 @@ export class Watchdog {
   #ask(): void {
     this.#asking = true;
     this.#listen();
+    this.#heardBefore = this.#heard;
+    this.#overdueAtMs = this.#options.clock.now() + PATIENCE * this.#limitMs;
   }
 
   /** Silence begins now. */
@@ -114,14 +124,17 @@ export class Watchdog {
 
   #judge(): void {
     if (!this.#asking) return;
-    if (this.#stream.bytesRead > this.#heard) this.#listen();
-    else if (this.#options.clock.now() < this.#deadAtMs) this.#arm();
-    else this.#dead();
+    const now = this.#options.clock.now();
+    const { bytesRead } = this.#stream;
+    if (now >= this.#overdueAtMs + ((bytesRead - this.#heardBefore) / MIB) * 1000) this.#dead(PATIENCE * this.#limitMs);
+    else if (bytesRead > this.#heard) this.#listen();
+    else if (now < this.#deadAtMs) this.#arm();
+    else this.#dead(this.#limitMs);
   }
 
-  #dead(): void {
+  #dead(unansweredMs: number): void {
     this.stop();
     this.#stream.destroy();
-    this.#options.onDead(this.#limitMs);
+    this.#options.onDead(unansweredMs);
   }
 }

@@ -112,7 +112,7 @@ function applyEqualities(root: { value: unknown }, equalities: unknown, isLegacy
 
 const SIMPLE: Readonly<Record<string, (value: unknown) => boolean>> = {
   undefined: () => true,
-  bigint: isText,
+  bigint: (value) => isText(value) && /^-?\d+$/.test(value),
   Date: isText,
   Error: isErrorLike,
   regexp: isText,
@@ -130,7 +130,7 @@ const NAMED: Readonly<Record<string, (value: unknown, name: string) => boolean>>
 
 /** Whether superjson may turn a value into this: it checks neither. */
 function checkType(type: unknown, value: unknown, { maxDigits }: ReadLimits): unknown {
-  if (type === 'bigint' && isText(value) && value.length > maxDigits + 1) {
+  if (type === 'bigint' && isText(value) && value.replace(/^-/, '').length > maxDigits) {
     throw new DecodeError(`A number has more than ${maxDigits} digits.`);
   }
   if (typeof type === 'string' && Object.hasOwn(SIMPLE, type) && SIMPLE[type]?.(value)) return type;

@@ -166,7 +166,7 @@ describe('UNSUBSCRIBE', () => {
     expect(outcomes).toMatchObject([null, { reply: 'BUSY' }, { code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' }]);
     expect(warnings.given).toEqual([
       {
-        code: 'CELERY_CHANNEL_REFUSED',
+        code: 'CELERY_CHANNEL_KEPT',
         message: expect.stringMatching(/stay subscribed until .* refused UNSUBSCRIBE c: NOPERM .*\+unsubscribe/),
       },
     ]);

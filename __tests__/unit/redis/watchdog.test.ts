@@ -71,17 +71,25 @@ describe('the watchdog', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('takes other bytes for a sign of life', async () => {
-    const { clock, dog, stream } = watch();
-    dog.answered();
-    for (let second = 0; second < 60; second += 1) {
-      stream.bytesRead += 1;
-      await clock.advance(1000);
-    }
-    expect(stream.destroyed).toBe(false);
-    await clock.advance(6600);
-    expect(stream.destroyed).toBe(true);
-  });
+  it.each([
+    ['a few bytes', 1, 12_000],
+    ['2 MiB a second', 2 * MIB, 6000],
+  ])(
+    'takes other bytes for a sign of life, for twice deadAfter and a second a MiB: %s',
+    async (_, bytes, unanswered) => {
+      const { clock, dog, stream, pings, deaths } = watch();
+      dog.answered();
+      await clock.advance(2000);
+      expect(pings).toHaveLength(1);
+      for (let second = 1; second <= 30; second += 1) {
+        stream.bytesRead += bytes;
+        await clock.advance(1000);
+        expect(stream.destroyed).toBe(bytes === 1 && second > 12);
+      }
+      await clock.advance(6600);
+      expect(deaths).toEqual([unanswered]);
+    },
+  );
 
   it.each([1, 300, 599, 601, 3000, 5999])(
     'counts silence from the last byte: one that comes %d ms after the PING gives a tenth of deadAfter more at most',

@@ -1,0 +1,45 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from '@jest/globals';
+import type { RedisClient } from '../../../src/redis/client.ts';
+import { ClusterMap } from '../../../src/redis/cluster-map.ts';
+import { Connection } from '../../../src/redis/connection.ts';
+import { RecordedWarnings } from '../../support/driver.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
+
+class FakeClient extends EventEmitter {
+  readonly stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
+
+  connect(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+describe('the map of a cluster', () => {
+  it('tells when a node is there for the first time, as well as when it is back: reads may have failed for want of it', async () => {
+    const clock = new VirtualClock();
+    const client = new FakeClient();
+    const connection = new Connection({
+      name: 'commands',
+      address: 'node:1',
+      open: () => client as unknown as RedisClient,
+      timeoutMs: 5000,
+      heartbeatMs: 2000,
+      deadAfterMs: 6000,
+      warnings: new RecordedWarnings(),
+      clock,
+    });
+    const map = new ClusterMap({ seeds: [], translate: (address) => address, connect: () => connection, clock });
+    const told: boolean[] = [];
+    map.onReady((first) => told.push(first));
+    const ready = map.node({ host: 'node', port: 1 }).connection.whenReady(60_000);
+    client.emit('connect');
+    client.emit('ready');
+    await ready;
+    expect(told).toEqual([true]);
+    client.emit('end');
+    await clock.advance(100);
+    client.emit('connect');
+    client.emit('ready');
+    expect(told).toEqual([true, false]);
+  });
+});
