@@ -166,10 +166,23 @@ return 'claimed'
 `,
 };
 
+/** Gives a lock up: it is gone, or open for whoever comes next. */
+const LEAVE = `
+local function leave(lock, open, ttl)
+  if not open then
+    redis.call('DEL', lock)
+  elseif ttl == '' then
+    redis.call('SET', lock, '${OPEN}')
+  else
+    redis.call('SETEX', lock, ttl, '${OPEN}')
+  end
+end
+`;
+
 /** ARGV: token, '1' to leave it open, seconds to live or ''. */
 export const RELEASE: Script = {
   name: 'celeryChordRelease',
-  lua: `${INT}${PUT}${CLAIM}
+  lua: `${INT}${PUT}${CLAIM}${LEAVE}
 if redis.call('GET', KEYS[4]) ~= ARGV[1] then
   return 0
 end
@@ -184,13 +197,7 @@ if held then
     redis.call('SETEX', KEYS[2], ARGV[3], string.format('%d', more))
   end
 end
-if ARGV[2] ~= '1' then
-  redis.call('DEL', KEYS[4])
-elseif ARGV[3] == '' then
-  redis.call('SET', KEYS[4], '${OPEN}')
-else
-  redis.call('SETEX', KEYS[4], ARGV[3], '${OPEN}')
-end
+leave(KEYS[4], ARGV[2] == '1', ARGV[3])
 return 1
 `,
 };
@@ -228,17 +235,11 @@ return 1
 /** Of the lock alone, if it is ours: gives it up. ARGV: token, '1' to leave it open, seconds to live or ''. */
 export const UNLOCK_STEP: Script = {
   name: 'celeryChordUnlockStep',
-  lua: `
+  lua: `${LEAVE}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
-if ARGV[2] ~= '1' then
-  redis.call('DEL', KEYS[1])
-elseif ARGV[3] == '' then
-  redis.call('SET', KEYS[1], '${OPEN}')
-else
-  redis.call('SETEX', KEYS[1], ARGV[3], '${OPEN}')
-end
+leave(KEYS[1], ARGV[2] == '1', ARGV[3])
 return 1
 `,
 };
