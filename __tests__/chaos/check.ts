@@ -140,7 +140,9 @@ function unannounced({ plan }: Run): number {
 function endsOnce(run: Run): Found[] {
   return run.waits.flatMap((wait) => {
     const { plan, error, ends } = wait;
-    if (ends !== 1) return availableAt(run, wait) === undefined ? [] : [found(wait, `was settled ${ends} times`)];
+    // For what Redis lost it may not end at all, but never twice.
+    if (ends === 0 && availableAt(run, wait) === undefined) return [];
+    if (ends !== 1) return [found(wait, `was settled ${ends} times`)];
     if (!error || error instanceof TimeoutError) return [];
     if (error.message === 'aborted by plan' && (plan.abortAt ?? Infinity) < Infinity) return [];
     // It was still waiting when the run was over, for what Redis lost.
