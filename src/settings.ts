@@ -140,7 +140,7 @@ function readSentinel(transport: Bag): Record<string, unknown> | undefined {
     else if (TLS_OPTIONS.has(option)) tls[option] = value;
     else if (option !== 'ssl') {
       const known = ['username', 'password', 'ssl', ...TLS_OPTIONS].join(', ');
-      throw new ImproperlyConfigured(`sentinelKwargs: expected some of ${known}; got ${name}.`);
+      throw new ImproperlyConfigured(`sentinelKwargs: expected some of ${known}; got ${show(name)}.`);
     }
   }
   const ssl = setting(kwargs, 'ssl');
@@ -159,7 +159,7 @@ function readTls(what: string, value: unknown): Readonly<Record<string, string>>
     const option = snakeCase(name);
     if (!TLS_OPTIONS.has(option)) {
       const known = [...TLS_OPTIONS].join(', ');
-      throw new ImproperlyConfigured(`${what}: expected true or some of ${known}; got ${name}.`);
+      throw new ImproperlyConfigured(`${what}: expected true or some of ${known}; got ${show(name)}.`);
     }
     if (typeof part !== 'string' && !(option === 'ssl_check_hostname' && typeof part === 'boolean')) {
       throw new ImproperlyConfigured(`${what}.${name}: expected a string; got a value of type ${typeof part}.`);

@@ -16,6 +16,8 @@ const USER = 'app';
 /** Replies reach clients after the log, so that what was acknowledged survives SIGKILL. */
 const DURABLE = ['--appendonly', 'yes', '--appendfsync', 'no', '--aof-use-rdb-preamble', 'no'];
 const LINKS = ['commands', 'subscriber'];
+/** Between two looks at whether a server has loaded its data. */
+const LOADING_PAUSE_MS = 10;
 
 export class Standalone implements Stage {
   readonly links: readonly (readonly Link[])[];
@@ -70,17 +72,16 @@ export class Standalone implements Stage {
   }
 
   async #act({ kind, length, pick }: FaultPlan): Promise<void> {
-    const server = this.#server;
     switch (kind) {
       case 'killClients':
-        await server.cli('CLIENT', 'KILL', 'USER', USER, 'TYPE', pick % 2 === 0 ? 'pubsub' : 'normal');
+        await this.#tell('CLIENT', 'KILL', 'USER', USER, 'TYPE', pick % 2 === 0 ? 'pubsub' : 'normal');
         break;
       case 'pauseClients':
-        await server.cli('CLIENT', 'PAUSE', length, pick % 2 === 0 ? 'WRITE' : 'ALL');
+        await this.#tell('CLIENT', 'PAUSE', length, pick % 2 === 0 ? 'WRITE' : 'ALL');
         await delay(length);
         break;
       case 'flushScripts':
-        await server.cli('SCRIPT', 'FLUSH');
+        await this.#tell('SCRIPT', 'FLUSH');
         break;
       case 'oom':
         await this.#for(length, ['CONFIG', 'SET', 'maxmemory', 1], ['CONFIG', 'SET', 'maxmemory', 0]);
@@ -113,9 +114,22 @@ export class Standalone implements Stage {
     begin: [string, ...(string | number)[]],
     end: [string, ...(string | number)[]],
   ): Promise<void> {
-    await this.#server.cli(...begin);
+    await this.#tell(...begin);
     await delay(ms);
-    await this.#server.cli(...end);
+    await this.#tell(...end);
+  }
+
+  /** A command of those who watch, once a server that was started again has loaded its data. */
+  async #tell(...words: [string, ...(string | number)[]]): Promise<void> {
+    for (;;) {
+      try {
+        await this.#server.cli(...words);
+        return;
+      } catch (error) {
+        if (!String(error).includes('LOADING')) throw error;
+        await delay(LOADING_PAUSE_MS);
+      }
+    }
   }
 
   async #down(kind: 'stop' | 'restart' | 'wipe', length: number): Promise<void> {

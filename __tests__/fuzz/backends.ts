@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Signature, TaskRequest } from '../../src/index.ts';
 import { Finding, Kind } from './judge.ts';
 import { type Format, metas, payloads, written } from './payloads.ts';
-import { type Reader, reader, TASK } from './readers.ts';
+import { Careless, type Reader, reader, TASK } from './readers.ts';
 import { exceptionInfo, meta, savedGroup, signature } from './shapes.ts';
 import { plain, type Wild, wild, word } from './wild.ts';
 import { World } from './world.ts';
@@ -50,6 +50,8 @@ async function read(world: World, payload: Uint8Array): Promise<unknown> {
     return new Kind('ready', await wait(world, payload));
   } catch (error) {
     if (error instanceof Unready) return new Kind('not ready', undefined);
+    // An application's own class: what its decoder makes of the payload is the task's error.
+    if (error instanceof Careless) return new Kind('own error', error);
     throw error;
   }
 }

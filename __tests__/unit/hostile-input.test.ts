@@ -93,6 +93,13 @@ describe('settings', () => {
     expect(() => resolveOptions({ url: {}, sentinel: { masterName: 'm' } } as never, {})).toThrow(ImproperlyConfigured);
   });
 
+  it.each([
+    [{ redisBackendUseSsl: { '\x9b2J': true } }, /got "\\u009b2J"\.$/],
+    [{ resultBackendTransportOptions: { sentinelKwargs: { '\x9b2J': 1 } } }, /got "\\u009b2J"\.$/],
+  ])('refuse a name of TLS without its control characters in the message: %j', (conf, message) => {
+    expect(() => resolveOptions({ url: 'rediss://h' }, conf)).toThrow(message);
+  });
+
   it('refuse a scheme that is a property of every object', () => {
     expect(() => parseRedisUrl('constructor://localhost')).toThrow(/^url: expected it to start with one of/);
   });
