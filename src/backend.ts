@@ -27,6 +27,9 @@ import type { Driver, StoreOutcome } from './ports.ts';
 import { PROPAGATE_STATES, type TaskState } from './states.ts';
 import type { MarkOutcome } from './worker.ts';
 
+/** Milliseconds that `close` gives what is on its way to Redis, when all other time is up. */
+const GRACE_MS = 250;
+
 /**
  * A result backend: stores results of tasks, reads them, and waits for them.
  *
@@ -403,7 +406,7 @@ export abstract class BaseBackend implements AsyncDisposable {
   /**
    * Rejects waits with BackendClosedError, gives stores `closeTimeout` to end, closes both connections. Stores that did
    * not end reject with BackendStoreError, their cause BackendClosedError, and one warning (`CELERY_STORES_LOST`) names
-   * the first of them. What is on its way to Redis then has the rest of its `commandTimeout`. Idempotent.
+   * the first of them. What is on its way to Redis then has 0.25 s more; then the sockets are destroyed. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -423,7 +426,9 @@ export abstract class BaseBackend implements AsyncDisposable {
     const untilMs = clock.now() + closeTimeout * 1000;
     // First the marks, each of which is several stores, one after another.
     await this.#parts.worker.close(closeTimeout * 1000);
-    await this.#parts.storer.close(Math.max(0, untilMs - clock.now()), () => this.#parts.driver.close());
+    await this.#parts.storer.close(Math.max(0, untilMs - clock.now()), () =>
+      this.#parts.driver.close(Math.max(0, untilMs - clock.now()) + GRACE_MS),
+    );
     this.#parts.cache.clear();
   }
 

@@ -104,7 +104,7 @@ export interface BackendOptions {
   readonly backstop?: number | undefined;
   /** Seconds that the last read at a wait's deadline may take. @default 0.25 */
   readonly lastLook?: number | undefined;
-  /** Seconds that `close` waits for stores under way. @default 10 */
+  /** Seconds that `close` waits for what is under way, stores above all. @default 10 */
   readonly closeTimeout?: number | undefined;
   /** How a failed store is tried again. @default 20 retries, after 0, 1, 1, 1 ... s, as in Celery */
   readonly retryPolicy?: Partial<RetryPolicy> | undefined;

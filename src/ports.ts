@@ -163,8 +163,11 @@ export interface Driver {
   reconnects(): number;
   /** The URL, with the password as `**` unless asked for. */
   uri(includePassword: boolean): string;
-  /** Waits for what was sent, then closes what the driver opened. Idempotent. */
-  close(): Promise<void>;
+  /**
+   * Waits for what was sent, then closes what the driver opened. What has no answer after `graceMs` milliseconds rejects
+   * with BackendClosedError. Idempotent; a later call may only make it sooner. @default no limit but that of each call
+   */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** Turns values into payloads and back. */

@@ -114,9 +114,9 @@ describe('close while Redis is away', () => {
     expect(warnings.filter(({ code }) => code === 'CELERY_STORES_LOST')).toEqual([]);
   });
 
-  it('rejects also what hangs on a link that has gone silent, within commandTimeout more', async () => {
+  it('rejects also what hangs on a link that has gone silent, whatever commandTimeout is', async () => {
     await using proxy = await Proxy.start(server.port);
-    const backend = open({ url: proxy.url, closeTimeout: 0.1, commandTimeout: 0.5 });
+    const backend = open({ url: proxy.url, closeTimeout: 0.1, commandTimeout: 3600 });
     await backend.connect();
     proxy.hold();
     const failures = ['STARTED', 'SUCCESS'].map((state) => failure(backend.storeResult('t', 1, state)));

@@ -34,5 +34,6 @@ export interface Caller {
   readonly isCluster: boolean;
   onReady(listener: ReadyListener): void;
   run<T>(call: Call<T>): Promise<T>;
-  close(): Promise<void>;
+  /** Closes: waits for what is in flight, `graceMs` milliseconds at the most. Idempotent. @default Infinity */
+  close(graceMs?: number): Promise<void>;
 }

@@ -52,7 +52,7 @@ export class ClusterMap {
   readonly #nodes = new Map<string, ClusterNode>();
   readonly #listeners: ReadyListener[] = [];
   /** Connections of nodes that left, while they close. */
-  readonly #leaving = new Set<Promise<void>>();
+  readonly #leaving = new Set<Connection>();
   #slots: SlotMap | undefined;
   /** Owners that redirections told of since the map was read. */
   readonly #moved = new Map<number, string>();
@@ -165,10 +165,11 @@ export class ClusterMap {
     return this.#refreshing;
   }
 
-  async close(): Promise<void> {
+  async close(graceMs?: number): Promise<void> {
     this.#closed = true;
     this.#timer?.timer.cancel();
-    await Promise.all([...[...this.#nodes.values()].map(({ connection }) => connection.close()), ...this.#leaving]);
+    const connections = [...this.#nodes.values()].map(({ connection }) => connection);
+    await Promise.all([...connections, ...this.#leaving].map((connection) => connection.close(graceMs)));
   }
 
   async #refresh(): Promise<void> {
@@ -213,8 +214,8 @@ export class ClusterMap {
       if (slots.masters.has(name)) continue;
       this.#nodes.delete(name);
       this.#reconnectsOfLeft += connection.reconnects;
-      const leaving = connection.close().finally(() => this.#leaving.delete(leaving));
-      this.#leaving.add(leaving);
+      this.#leaving.add(connection);
+      void connection.close().finally(() => this.#leaving.delete(connection));
     }
     if (before === undefined) this.#tell(true);
     else if (changed) this.#tell(false);

@@ -89,9 +89,9 @@ export class ClusterConnection implements Caller {
     }
   }
 
-  /** Closes: waits for what is in flight, and rejects what was not sent yet. Idempotent. */
-  close(): Promise<void> {
-    this.#closing ??= this.#map.close();
+  /** Closes: rejects what was not sent yet, and waits for what is in flight, `graceMs` at the most. Idempotent. */
+  close(graceMs?: number): Promise<void> {
+    this.#closing ??= this.#map.close(graceMs);
     this.#pauses.close();
     return this.#closing;
   }

@@ -163,10 +163,17 @@ export class Connection implements Caller {
     this.#link?.drop(new Error(cause));
   }
 
-  /** Closes: waits for what is in flight, each to its deadline, and rejects what was not sent yet. Idempotent. */
-  close(): Promise<void> {
+  /**
+   * Closes: rejects what was not sent yet, and waits for what is in flight, each to its deadline; after `graceMs`
+   * milliseconds the socket is destroyed under it. Idempotent; a later call may only make that sooner.
+   */
+  close(graceMs: number = Infinity): Promise<void> {
     this.#closing ??= this.#close();
-    return this.#closing;
+    if (graceMs === Infinity || this.#inFlight.size === 0) return this.#closing;
+    const timer = this.#options.clock.after(graceMs, () => void this.#link?.stop());
+    return this.#closing.finally(() => {
+      timer.cancel();
+    });
   }
 
   async #close(): Promise<void> {

@@ -114,8 +114,8 @@ export class RedisDriver implements Driver {
     return includePassword ? this.#clients.url : maskHosts(this.#clients.url);
   }
 
-  async close(): Promise<void> {
+  async close(graceMs?: number): Promise<void> {
     this.store.flush();
-    await this.#wiring.close();
+    await this.#wiring.close(graceMs);
   }
 }

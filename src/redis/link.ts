@@ -60,6 +60,7 @@ export class Link {
   #delay: Timer | undefined;
   /** What this attempt is to end by as soon as there is a socket to close. */
   #doom: Error | undefined;
+  #stopping: Promise<void> | undefined;
   /** What `stop` waits for, once it has been called while a socket was open. */
   #onEnded: (() => void) | undefined;
 
@@ -99,8 +100,13 @@ export class Link {
     this.client.stream.destroy();
   }
 
-  /** Closes the link. Resolves when its socket is gone. */
+  /** Closes the link. Resolves when its socket is gone. Idempotent. */
   stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  #stop(): Promise<void> {
     const open = this.#state === 'trying' || this.#state === 'up' || this.#state === 'ending';
     this.#state = 'stopped';
     this.#delay?.cancel();

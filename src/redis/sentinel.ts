@@ -72,10 +72,10 @@ export class Sentinels {
     return address;
   }
 
-  async close(): Promise<void> {
+  async close(graceMs?: number): Promise<void> {
     this.#state = 'closed';
     this.#timer?.cancel();
-    await Promise.all(this.#options.connections.map((connection) => connection.close()));
+    await Promise.all(this.#options.connections.map((connection) => connection.close(graceMs)));
   }
 
   #rest(): void {

@@ -28,8 +28,8 @@ export interface WiringOptions {
 export interface Wiring {
   readonly commands: Caller;
   readonly subscriber: Connection;
-  /** Closes everything that was opened. */
-  close(): Promise<void>;
+  /** Closes everything that was opened. See {@link Caller.close}. */
+  close(graceMs?: number): Promise<void>;
 }
 
 /** How long sentinels are waited for at a time; then what keeps them is told, and they are asked again. */
@@ -46,7 +46,7 @@ export function wire(options: WiringOptions, clients: ClientFactory): Wiring {
   if (discovery.kind === 'cluster') return wireCluster(options, clients, discovery);
   const commands = connect(options, clients, 'commands');
   const subscriber = connect(options, clients, 'subscriber');
-  return { commands, subscriber, close: () => closeAll(commands, subscriber) };
+  return { commands, subscriber, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
 }
 
 /** One connection for commands to each master; one for messages to any node, another each time, since all get all messages. */
@@ -74,7 +74,7 @@ function wireCluster(options: WiringOptions, clients: ClientFactory, discovery: 
     // Off the cluster it hears nothing.
     if (at !== undefined && !map.has(at)) subscriber.drop('its node has left the cluster');
   });
-  return { commands, subscriber, close: () => closeAll(commands, subscriber) };
+  return { commands, subscriber, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
 }
 
 function connectNode(options: WiringOptions, clients: ClientFactory, address: Address): Connection {
@@ -115,7 +115,7 @@ function wireSentinel(options: WiringOptions, clients: ClientFactory, discovery:
   };
   const commands = follow('commands');
   const subscriber = follow('subscriber');
-  return { commands, subscriber, close: () => closeAll(sentinels, commands, subscriber) };
+  return { commands, subscriber, close: (graceMs) => closeAll(graceMs, sentinels, commands, subscriber) };
 }
 
 function connectSentinel(
@@ -179,6 +179,9 @@ function moveTo({ options }: RedisClient, { host, port }: Address): void {
   options.port = port;
 }
 
-async function closeAll(...parts: readonly { close(): Promise<void> }[]): Promise<void> {
-  await Promise.all(parts.map((part) => part.close()));
+async function closeAll(
+  graceMs: number | undefined,
+  ...parts: readonly { close(graceMs?: number): Promise<void> }[]
+): Promise<void> {
+  await Promise.all(parts.map((part) => part.close(graceMs)));
 }

@@ -1,0 +1,179 @@
+/** What `close` waits for is bounded by `closeTimeout`, whatever Redis does, and whatever one call may take by itself. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type BackendOptions, BackendClosedError, type BackendStoreError, RedisBackend } from '../../src/index.ts';
+import { eventually } from '../support/driver.ts';
+import { failure } from '../support/failure.ts';
+import { Proxy } from '../support/proxy.ts';
+import { RedisServer } from '../support/redis.ts';
+import { ScriptedRedis } from '../support/scripted-redis.ts';
+
+const MIB = 2 ** 20;
+const WARNINGS = 'celery-redis-backend:warning';
+/** Far beyond the time of any test, so that only `close` can end what waits for it. */
+const NEVER = 3600;
+
+let server: RedisServer;
+let warnings: { readonly code: string; readonly message: string }[];
+const note = (warning: unknown): void => {
+  warnings.push(warning as (typeof warnings)[number]);
+};
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+afterAll(() => server.stop());
+beforeEach(() => {
+  warnings = [];
+  subscribe(WARNINGS, note);
+});
+afterEach(() => {
+  unsubscribe(WARNINGS, note);
+});
+
+function open(options: BackendOptions): RedisBackend {
+  return new RedisBackend({}, { commandTimeout: NEVER, heartbeat: NEVER, closeTimeout: 0.1, ...options });
+}
+
+const lostStores = (): string[] =>
+  warnings.filter(({ code }) => code === 'CELERY_STORES_LOST').map(({ message }) => message);
+/** Resolves when a key was asked for, or a command of another kind was given, and nobody was answered. */
+const commandsOf = async (name: string): Promise<number> => {
+  const stats = (await server.cli('INFO', 'commandstats')) as string;
+  return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+};
+
+describe('close, after closeTimeout', () => {
+  it('ends uploads that are under way, rejects their stores and warns of them', async () => {
+    await using proxy = await Proxy.start(server.port);
+    const backend = open({ url: proxy.url });
+    await backend.connect();
+    // 16 s; and to be given 16 s more, as each MiB has a second.
+    proxy.throttle(MIB);
+    const stores = ['a', 'b'].map((id) =>
+      failure<BackendStoreError>(backend.storeResult(id, 'x'.repeat(8 * MIB), 'SUCCESS')),
+    );
+    const read = failure(backend.getStatus('c'));
+    await backend.close();
+    for (const [i, error] of (await Promise.all(stores)).entries()) {
+      expect(error).toMatchObject({ code: 'CELERY_BACKEND_STORE', taskId: 'ab'[i], state: 'SUCCESS' });
+      expect(error.cause).toBeInstanceOf(BackendClosedError);
+    }
+    expect((await read).cause ?? (await read)).toBeInstanceOf(BackendClosedError);
+    expect(lostStores()).toEqual([
+      'The backend was closed before it could store SUCCESS of task a, store SUCCESS of task b (2 in all).',
+    ]);
+    await eventually(async () => {
+      await server.cli('PING');
+      return proxy.open === 0;
+    });
+    expect(await server.cli('EXISTS', 'celery-task-meta-a', 'celery-task-meta-b')).toBe(0);
+  });
+
+  it('ends a download that is under way', async () => {
+    await using proxy = await Proxy.start(server.port);
+    await server.cli('SET', 'celery-task-meta-large', Buffer.alloc(16 * MIB, 'x'));
+    const backend = open({ url: proxy.url });
+    await backend.connect();
+    proxy.throttle(MIB);
+    const read = failure(backend.getStatus('large'));
+    await backend.close();
+    await expect(read).resolves.toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
+  });
+
+  it('ends what a silent server keeps: stores, reads and what is sent alone', async () => {
+    await using proxy = await Proxy.start(server.port);
+    const backend = open({ url: proxy.url });
+    await backend.connect();
+    proxy.hold();
+    const stores = [failure(backend.storeResult('a', 1, 'SUCCESS')), failure(backend.addToChord('g'))];
+    const others = [failure(backend.getStatus('a')), failure(backend.forget('b')), failure(backend.ping())];
+    await backend.close();
+    for (const error of await Promise.all(stores)) expect(error.cause).toBeInstanceOf(BackendClosedError);
+    for (const error of await Promise.all(others)) expect(error).toBeInstanceOf(BackendClosedError);
+    expect(lostStores()).toEqual(['The backend was closed before it could store SUCCESS of task a (1 in all).']);
+  });
+
+  it('of 0 s takes in what Redis answers at once', async () => {
+    const backend = open({ url: server.url, closeTimeout: 0 });
+    await backend.connect();
+    const stored = backend.storeResult('at-once', 1, 'SUCCESS');
+    await backend.close();
+    await expect(stored).resolves.toBe('stored');
+    expect(lostStores()).toEqual([]);
+  });
+
+  it('ends for whoever calls it again too, with one warning', async () => {
+    await using proxy = await Proxy.start(server.port);
+    const backend = open({ url: proxy.url });
+    await backend.connect();
+    proxy.hold();
+    const stored = failure(backend.storeResult('twice', 1, 'SUCCESS'));
+    await Promise.all([backend.close(), backend.close(), backend[Symbol.asyncDispose]()]);
+    expect((await stored).cause).toBeInstanceOf(BackendClosedError);
+    await backend.close();
+    expect(lostStores()).toHaveLength(1);
+  });
+
+  it.each(['sentinel', 'cluster'] as const)('ends the question of a %s that is not answered', async (kind) => {
+    await using redis = await ScriptedRedis.start();
+    await using proxy = await Proxy.start(redis.port);
+    let asked!: () => void;
+    const question = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    redis.answer = ([name]) => {
+      if (name !== kind.toUpperCase()) return undefined;
+      proxy.hold('down');
+      asked();
+      return '+OK';
+    };
+    const urls = {
+      sentinel: { url: `sentinel://127.0.0.1:${proxy.port}/0`, sentinel: { masterName: 'm' } },
+      cluster: { url: `redis+cluster://127.0.0.1:${proxy.port}` },
+    };
+    const backend = open({ ...urls[kind], connectTimeout: NEVER });
+    const calls = [backend.storeResult('t', 1, 'SUCCESS'), backend.getStatus('t'), backend.waitFor('t')].map(failure);
+    await question;
+    await backend.close();
+    const [stored, ...others] = await Promise.all(calls);
+    expect(stored).toMatchObject({ code: 'CELERY_BACKEND_STORE', cause: expect.any(BackendClosedError) });
+    for (const error of others) expect(error).toBeInstanceOf(BackendClosedError);
+    expect(lostStores()).toHaveLength(1);
+  });
+
+  it('ends what a node of a cluster keeps that has left it', async () => {
+    // Its connection is closed, and waits for its calls, before the backend is.
+    await using old = await ScriptedRedis.start();
+    await using proxy = await Proxy.start(old.port);
+    const node = (port: number, id: string): string => `*3\r\n$9\r\n127.0.0.1\r\n:${port}\r\n$1\r\n${id}`;
+    const slots = (port: number, id: string): string => `*1\r\n*3\r\n:0\r\n:16383\r\n${node(port, id)}`;
+    await using heir = await ScriptedRedis.start();
+    let owner = proxy.port;
+    const tell = ([name]: readonly string[]): string | undefined =>
+      name === 'CLUSTER' ? slots(owner, owner === heir.port ? 'b' : 'a') : undefined;
+    heir.answer = tell;
+    let kept!: () => void;
+    const read = new Promise<void>((resolve) => {
+      kept = resolve;
+    });
+    old.answer = (command) => {
+      if (command[0] === 'get') {
+        proxy.hold('down');
+        kept();
+      }
+      return tell(command);
+    };
+    const backend = open({ url: `redis+cluster://127.0.0.1:${heir.port}` });
+    const reading = failure(backend.getStatus('t'));
+    await read;
+    owner = heir.port;
+    // Whoever is told that a slot moved reads the map anew.
+    await eventually(async () => {
+      await server.cli('PING');
+      return proxy.open === 1;
+    });
+    await backend.close();
+    await expect(reading).resolves.toBeInstanceOf(Error);
+  });
+});
