@@ -97,7 +97,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     checkBag('options', options);
     this.#check(taskId);
     // Without a pause where none is needed: the value is taken as it is now, and close() counts the store as accepted.
-    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.store({ taskId, state });
     return this.#parts.writer.write(taskId, result, state, options);
   }
 
@@ -203,7 +203,7 @@ export abstract class BaseBackend implements AsyncDisposable {
   /** The metas of many tasks by id, in the order of the ids, as they are now. Sends MGET for those not known. */
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
     this.#checkAll(taskIds);
-    await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.read('', 'results');
     const metas = await this.#parts.reader.readMany(taskIds);
     for (const [taskId, meta] of metas) metas.set(taskId, this.#parts.codec.present(meta, taskId));
     return metas;
@@ -212,7 +212,7 @@ export abstract class BaseBackend implements AsyncDisposable {
   /** Reads a meta anew, past the cache, and keeps it there if it is a SUCCESS. Sends GET. */
   async reloadTaskResult(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
-    await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.read(taskId);
     return this.#parts.codec.present(await this.#parts.reader.reload(taskId), taskId);
   }
 
@@ -239,14 +239,14 @@ export abstract class BaseBackend implements AsyncDisposable {
    */
   async saveGroup(groupId: string, group: GroupTuple | { asTuple(): ResultTuple }): Promise<StoreOutcome> {
     this.#check(groupId);
-    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.store({ taskId: groupId, state: '' });
     return this.#parts.groups.save(groupId, group);
   }
 
   /** The tuple of a saved group, null when there is none. Sends GET. @throws BackendGetMetaError, DecodeError */
   async restoreGroup(groupId: string): Promise<GroupTuple | null> {
     this.#check(groupId);
-    await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.read(groupId, `group ${groupId}`);
     return this.#parts.groups.restore(groupId);
   }
 
@@ -263,7 +263,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_started
    */
   async markAsStarted(taskId: string, meta: object, options: StartedOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId, options);
+    await this.#ready(taskId, 'STARTED', options);
     return this.#parts.worker.started(taskId, meta, options);
   }
 
@@ -276,7 +276,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_done
    */
   async markAsDone(taskId: string, result: unknown, options: MarkOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId, options);
+    await this.#ready(taskId, 'SUCCESS', options);
     return this.#parts.worker.done(taskId, result, options);
   }
 
@@ -291,7 +291,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_failure
    */
   async markAsFailure(taskId: string, error: unknown, options: FailureOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId, options);
+    await this.#ready(taskId, 'FAILURE', options);
     return this.#parts.worker.failure(taskId, error, options);
   }
 
@@ -302,7 +302,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_retry
    */
   async markAsRetry(taskId: string, error: unknown, options: MarkOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId, options);
+    await this.#ready(taskId, 'RETRY', options);
     return this.#parts.worker.retry(taskId, error, options);
   }
 
@@ -315,7 +315,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @see celery.backends.base.Backend.mark_as_revoked
    */
   async markAsRevoked(taskId: string, reason = '', options: MarkOptions = {}): Promise<MarkOutcome> {
-    await this.#ready(taskId, options);
+    await this.#ready(taskId, 'REVOKED', options);
     return this.#parts.worker.revoked(taskId, reason, options);
   }
 
@@ -336,7 +336,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     checkState(state);
     checkBag('request', request);
     this.#checkOpen();
-    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.store({ taskId: request.id ?? '', state });
     return this.#parts.worker.part(request, state, result);
   }
 
@@ -375,16 +375,16 @@ export abstract class BaseBackend implements AsyncDisposable {
    */
   async applyChord(header: GroupTuple | { asTuple(): ResultTuple }): Promise<StoreOutcome | 'simple'> {
     this.#checkOpen();
-    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.store({ taskId: '', state: '' });
     return this.#parts.groups.saveHeader(header);
   }
 
   /** Connects now, to fail at boot: within `timeout` seconds, by default `connectTimeout`. @throws BackendError */
   async connect(options: { readonly timeout?: number | undefined } = {}): Promise<void> {
     checkBag('options', options);
-    const timeoutMs = checkTimeout(options.timeout ?? this.#options.connectTimeout);
+    const timeoutMs = checkTimeout(options.timeout ?? this.#options.connectTimeout) ?? Infinity;
     this.#checkOpen();
-    await Promise.all([this.#parts.codec.load(), this.#parts.driver.connect((timeoutMs ?? Infinity) / 1000)]);
+    await Promise.all([this.#parts.loader.within(timeoutMs), this.#parts.driver.connect(timeoutMs / 1000)]);
   }
 
   /** Whether Redis answers: milliseconds of a round trip. Sends PING. @throws BackendError */
@@ -420,15 +420,14 @@ export abstract class BaseBackend implements AsyncDisposable {
   async #close(): Promise<void> {
     this.#parts.waiting.close();
     this.#parts.patient?.close();
-    // Stores that wait for the serializer were accepted as well.
-    await this.#parts.codec.settled();
     const { clock, closeTimeout } = this.#options;
     const untilMs = clock.now() + closeTimeout * 1000;
+    const leftMs = (): number => Math.max(0, untilMs - clock.now());
+    // Stores that wait for the serializer were accepted as well.
+    await this.#parts.loader.close(leftMs());
     // First the marks, each of which is several stores, one after another.
-    await this.#parts.worker.close(closeTimeout * 1000);
-    await this.#parts.storer.close(Math.max(0, untilMs - clock.now()), () =>
-      this.#parts.driver.close(Math.max(0, untilMs - clock.now()) + GRACE_MS),
-    );
+    await this.#parts.worker.close(leftMs());
+    await this.#parts.storer.close(leftMs(), () => this.#parts.driver.close(leftMs() + GRACE_MS));
     this.#parts.cache.clear();
   }
 
@@ -439,10 +438,10 @@ export abstract class BaseBackend implements AsyncDisposable {
     return this.#parts.waiting.begin(taskId, timeoutMs, options);
   }
 
-  async #ready(taskId: string, options: object): Promise<void> {
+  async #ready(taskId: string, usual: TaskState, options: MarkOptions): Promise<void> {
     checkBag('options', options);
     this.#check(taskId);
-    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.store({ taskId, state: options.state ?? usual });
   }
 
   #check(id: string): void {
@@ -461,7 +460,7 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   async #read(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
-    if (!this.#parts.codec.loaded) await this.#parts.codec.load();
+    if (!this.#parts.loader.done) await this.#parts.loader.read(taskId);
     return this.#parts.reader.read(taskId);
   }
 }

@@ -66,11 +66,6 @@ export class Codec {
     return this.#loading;
   }
 
-  /** Waits for a load that is under way, if one is. Never rejects. */
-  async settled(): Promise<void> {
-    await this.#loading?.catch(() => undefined);
-  }
-
   async #load(): Promise<void> {
     try {
       await this.#serializer.load?.();

@@ -1,4 +1,5 @@
 /** Error callbacks, which the application sends. */
+import { Abandonable } from './abandonable.ts';
 import type { CeleryApp, ErrbackCall } from './arguments.ts';
 import type { Warnings } from './diagnostics.ts';
 import type { ResultTuple } from './meta.ts';
@@ -8,6 +9,7 @@ import { parseTuple } from './tuples.ts';
 export class Errbacks {
   readonly #app: CeleryApp;
   readonly #warnings: Warnings;
+  readonly #sending = new Abandonable();
 
   constructor(app: CeleryApp, warnings: Warnings) {
     this.#app = app;
@@ -17,7 +19,7 @@ export class Errbacks {
   /**
    * The tuples of what was sent. Where the application cannot send any, a warning says so: the failure is what matters.
    *
-   * @throws what the application throws; DecodeError when it returns no tuples
+   * @throws what the application throws; DecodeError when it returns no tuples; BackendClosedError when `abandon` comes first
    */
   async send(call: ErrbackCall): Promise<readonly ResultTuple[]> {
     const { id = '', errbacks } = call.request;
@@ -29,7 +31,13 @@ export class Errbacks {
       );
       return [];
     }
-    const tuples = (await this.#app.callErrbacks(call)) as readonly ResultTuple[] | undefined;
+    const sent = Promise.resolve(this.#app.callErrbacks(call));
+    const tuples = (await this.#sending.wait(sent)) as readonly ResultTuple[] | undefined;
     return (tuples ?? []).map(parseTuple);
+  }
+
+  /** Waits no longer for error callbacks that are being sent. */
+  abandon(): void {
+    this.#sending.abandon();
   }
 }

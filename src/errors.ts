@@ -196,9 +196,9 @@ export class TaskError extends CeleryError {
 
 /**
  * What the last read at a deadline found: `'unready'`: it succeeded and the result was not there; `'failed'`: it did
- * not succeed in its budget; `'skipped'`: the link was known to be down.
+ * not succeed in its budget; `'skipped'`: the link was known to be down; `'unloaded'`: the serializer was not loaded yet.
  */
-export type LastLook = 'unready' | 'failed' | 'skipped';
+export type LastLook = 'unready' | 'failed' | 'skipped' | 'unloaded';
 
 /** A wait's deadline passed before the task was ready. The task itself goes on. */
 export class TimeoutError extends TaskError {
@@ -219,6 +219,7 @@ function timeoutMessage(taskId: string, timeout: number, lastLook: LastLook): st
     unready: 'its result was not there at the deadline',
     failed: 'Redis did not answer the last read at the deadline',
     skipped: 'Redis was out of reach at the deadline',
+    unloaded: 'the serializer was not loaded at the deadline, so that nothing was read',
   }[lastLook];
   return `Task ${taskId} did not become ready in ${timeout} s: ${outcome}.`;
 }

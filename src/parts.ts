@@ -13,6 +13,7 @@ import { defaultExceptions } from './exceptions.ts';
 import { Groups } from './groups.ts';
 import { createKeys, type Keys } from './keys.ts';
 import type { ResolvedOptions } from './options.ts';
+import { Loader } from './loader.ts';
 import { PatientStore } from './patient-store.ts';
 import type { Driver } from './ports.ts';
 import { Reader } from './reader.ts';
@@ -30,6 +31,7 @@ export interface Parts {
   /** The serializer's name. */
   readonly serializer: string;
   readonly codec: Codec;
+  readonly loader: Loader;
   readonly cache: ResultCache;
   readonly reader: Reader;
   readonly storer: Storer;
@@ -57,14 +59,22 @@ export function assemble(app: CeleryApp, options: ResolvedOptions, open: (warnin
   const keyStore = patient ?? store;
   const reader = new Reader(keyStore, keys, codec, cache);
   const storer = openStorer(options, warnings);
+  const loader = new Loader({
+    codec,
+    serializer: serializer.name,
+    storer,
+    clock,
+    readMs: alwaysRetry ? Infinity : options.commandTimeout * 1000,
+    storeMs: storer.patienceMs,
+  });
   const consumer = openConsumer(options, { driver, keys, cache, codec, warnings });
   const writeDate = dateWriter(options.timezone);
   const writer = new Writer({ store, keys, codec, storer, clock, ttl, extended, writeDate });
   // Waits have limits of their own, and come back by themselves.
   const plain = new Reader(store, keys, codec, cache);
-  const waiting = new Waiting({ store, cache, codec, reader: plain, consumer, clock, lastLookMs });
+  const waiting = new Waiting({ store, cache, codec, loader, reader: plain, consumer, clock, lastLookMs });
   const groups = new Groups({ store, keyStore, keys, codec, storer, ttl });
-  const made = { driver, codec, reader, storer, writer, waiting, groups };
+  const made = { driver, codec, loader, reader, storer, writer, waiting, groups };
   const working = assembleWorker({ ...made, app, options, warnings, keys });
   return { ...made, ...working, patient, serializer: serializer.name, cache, consumer };
 }

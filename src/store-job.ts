@@ -16,6 +16,6 @@ export interface StoreJob<T = StoreOutcome> {
 }
 
 /** What it does, for messages: `'store SUCCESS of task 1'`. */
-export function nameOf({ taskId, state, what }: StoreJob<unknown>): string {
+export function nameOf({ taskId, state, what }: Pick<StoreJob, 'taskId' | 'state' | 'what'>): string {
   return what ?? `store ${state ? `${state} of task` : 'group'} ${taskId}`;
 }

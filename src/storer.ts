@@ -72,6 +72,11 @@ export class Storer {
     return this.#backlog.calls;
   }
 
+  /** Milliseconds that a store without a payload may take, all its tries included; Infinity = until `close`. */
+  get patienceMs(): number {
+    return this.#options.alwaysRetry ? Infinity : this.#patienceMs;
+  }
+
   /** Payload bytes of these. */
   get pendingBytes(): number {
     return this.#backlog.bytes;
@@ -155,8 +160,8 @@ export class Storer {
           beyond += 1;
           pause = Math.max(jitteredInterval(alwaysRetry, beyond) * 1000, leastPause(job.bytes));
         }
-        if (!isRetryable(error) || pause === undefined) throw this.#failure(job, retry, error);
-        if (!(await this.#pauses.wait(pause))) throw this.#failure(job, retry, new BackendClosedError());
+        if (!isRetryable(error) || pause === undefined) throw this.failure(job, retry, error);
+        if (!(await this.#pauses.wait(pause))) throw this.failure(job, retry, new BackendClosedError());
         this.retries += 1;
         publish('celery-redis-backend:store-retry', { taskId: job.taskId, attempt: retry + 1, error: error as Error });
       }
@@ -171,7 +176,8 @@ export class Storer {
     return retry >= policy.maxRetries || late ? undefined : pause;
   }
 
-  #failure(job: StoreJob<unknown>, retries: number, cause: unknown): BackendStoreError {
+  /** The error of a store, which `close` warns of if it is what ended it. */
+  failure(job: Pick<StoreJob, 'taskId' | 'state' | 'what'>, retries: number, cause: unknown): BackendStoreError {
     const what = nameOf(job);
     if (cause instanceof BackendClosedError) this.#lost.push(what);
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -4,7 +4,7 @@ import type { MetaWaitOptions } from './arguments.ts';
 import type { ResultCache } from './cache.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Codec } from './codec.ts';
-import { type MetaObserver, type WaitEnd, WaitFailure, type WaitLimits } from './consumer/channel.ts';
+import { failureOf, type MetaObserver, type WaitEnd, WaitFailure, type WaitLimits } from './consumer/channel.ts';
 import { type Completion, Completions } from './consumer/completions.ts';
 import type { Consumer } from './consumer/consumer.ts';
 import { Looks } from './consumer/looks.ts';
@@ -12,6 +12,7 @@ import { abortable, Signals } from './consumer/signals.ts';
 import { WaitReport, type WaitReporter } from './consumer/wait-report.ts';
 import type { AnsweredBy } from './diagnostics.ts';
 import { TimeoutError } from './errors.ts';
+import type { Loader } from './loader.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { ResultStore } from './ports.ts';
 import type { Reader } from './reader.ts';
@@ -25,6 +26,7 @@ export interface WaitingParts {
   readonly store: ResultStore;
   readonly cache: ResultCache;
   readonly codec: Codec;
+  readonly loader: Loader;
   readonly reader: Reader;
   readonly consumer: Consumer;
   readonly clock: Clock;
@@ -96,8 +98,9 @@ export class Waiting {
     timeoutMs: number | undefined,
     { signal, onMessage }: MetaWaitOptions,
   ): AsyncGenerator<Completion, void, undefined> {
-    const { store, codec, consumer, clock, lastLookMs } = this.#parts;
-    if (!codec.loaded) await codec.load();
+    const { store, codec, loader, consumer, clock, lastLookMs } = this.#parts;
+    const report = this.#reporter(taskIds);
+    const left = loader.done ? { timeoutMs } : await this.#loadMany(new Set(taskIds), { timeoutMs, signal }, report);
     signal?.throwIfAborted();
     const completions = new Completions(
       {
@@ -108,10 +111,10 @@ export class Waiting {
         wait: (taskId, limits) => consumer.wait(taskId, limits),
         looks: this.#looks,
         tally: consumer.tally,
-        report: this.#reporter(taskIds),
+        report,
       },
       taskIds,
-      { timeoutMs, observerOf: (taskId) => this.#presenting(onMessage, taskId) },
+      { ...left, observerOf: (taskId) => this.#presenting(onMessage, taskId) },
     );
     if (signal) this.#signals.add(signal, completions);
     try {
@@ -137,9 +140,9 @@ export class Waiting {
   }
 
   async #hold(taskId: string): Promise<void> {
-    const { codec, consumer } = this.#parts;
+    const { loader, consumer } = this.#parts;
     try {
-      if (!codec.loaded) await codec.load();
+      if (!loader.done) await loader.read(taskId);
       await consumer.holds.add(taskId);
     } catch {
       // A serializer that cannot be loaded: whoever waits is told, and whoever sends must not be kept from it.
@@ -167,7 +170,7 @@ export class Waiting {
   }
 
   #begin(taskId: string, limits: WaitLimits): WaitEnd | Promise<WaitEnd> {
-    const { cache, codec, consumer } = this.#parts;
+    const { cache, loader, consumer } = this.#parts;
     const cached = cache.get(taskId);
     const known = cached ?? consumer.holds.metaOf(taskId);
     if (known) {
@@ -175,7 +178,48 @@ export class Waiting {
       consumer.holds.drop(taskId);
       return consumer.known.wait(known, limits);
     }
-    return codec.loaded ? this.#wait(taskId, limits) : codec.load().then(() => this.#wait(taskId, limits));
+    return loader.done ? this.#wait(taskId, limits) : this.#waitLoading(taskId, limits);
+  }
+
+  async #waitLoading(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
+    const left = await this.#load([taskId], limits);
+    return left instanceof WaitFailure ? left : this.#wait(taskId, left);
+  }
+
+  /** @throws what ends the waits, of which the report is told */
+  async #loadMany(
+    taskIds: ReadonlySet<string>,
+    limits: { readonly timeoutMs: number | undefined; readonly signal: AbortSignal | undefined },
+    report: WaitReporter | undefined,
+  ): Promise<Pick<WaitLimits, 'givenMs'> & { readonly timeoutMs: number | undefined }> {
+    const left = await this.#load([...taskIds], limits);
+    if (!(left instanceof WaitFailure)) return { timeoutMs: left.timeoutMs, givenMs: left.givenMs };
+    for (const taskId of taskIds) report?.(taskId, left);
+    throw left.error();
+  }
+
+  /** Waits for the serializer within the limits of a wait. What is left of them, or how it ended; never rejects. */
+  async #load(taskIds: readonly string[], limits: WaitLimits): Promise<WaitLimits | WaitFailure> {
+    const { loader, clock, consumer } = this.#parts;
+    const { timeoutMs, signal } = limits;
+    const [first = ''] = taskIds;
+    const beganMs = clock.now();
+    // A wait of 0 s is a read.
+    const loading = timeoutMs === 0 ? undefined : loader.wait(timeoutMs ?? Infinity);
+    try {
+      const loaded = loading?.loaded ?? loader.read(first).then(() => true);
+      const outcome = await this.#looks.one(abortable(loaded, signal), taskIds.length);
+      if (outcome instanceof WaitFailure) return outcome;
+      if (!timeoutMs) return limits;
+      // None is left at 0, which would ask for one read alone.
+      if (outcome) return { ...limits, timeoutMs: Math.max(1, timeoutMs - clock.now() + beganMs), givenMs: timeoutMs };
+    } catch (error) {
+      return failureOf(error, signal);
+    } finally {
+      loading?.leave();
+    }
+    consumer.tally.timeouts += taskIds.length;
+    return new WaitFailure('timeout', () => new TimeoutError(first, timeoutMs / 1000, 'unloaded'));
   }
 
   #wait(taskId: string, limits: WaitLimits): Promise<WaitEnd> {

@@ -84,7 +84,7 @@ export class Worker {
 
   /** Ends the waits for other workers, and gives what is under way `limitMs` to end. */
   async close(limitMs: number): Promise<void> {
-    const { chords, clock } = this.#parts;
+    const { chords, errbacks, clock } = this.#parts;
     chords.close();
     let timer: Timer | undefined;
     const limit = new Promise<void>((resolve) => {
@@ -93,6 +93,7 @@ export class Worker {
     await Promise.race([Promise.allSettled(this.#underWay), limit]);
     timer?.cancel();
     chords.abandon();
+    errbacks.abandon();
   }
 
   /**

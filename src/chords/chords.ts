@@ -1,6 +1,7 @@
 /** Counts the tasks of chords, and sends the body after the last one. */
 import { randomUUID } from 'node:crypto';
 
+import { Abandonable } from '../abandonable.ts';
 import type { CeleryApp } from '../arguments.ts';
 import { ChordBodies, type ChordFailure } from './body.ts';
 import { Lease } from './lease.ts';
@@ -86,7 +87,7 @@ export class Chords {
   readonly #parts: ChordParts;
   readonly #pauses: Pauses;
   /** How to end the wait for each body that is being sent. */
-  readonly #sending = new Set<(error: Error) => void>();
+  readonly #sending = new Abandonable();
 
   constructor(parts: ChordParts) {
     this.#parts = parts;
@@ -166,7 +167,7 @@ export class Chords {
 
   /** Waits no longer for bodies that are being sent. */
   abandon(): void {
-    for (const reject of this.#sending) reject(new BackendClosedError());
+    this.#sending.abandon();
   }
 
   /**
@@ -212,7 +213,7 @@ export class Chords {
     const { bodies } = this.#parts;
     const { groupId, taskId, body } = prepared;
     try {
-      await this.#unlessAbandoned(bodies.send(body, values));
+      await this.#sending.wait(bodies.send(body, values));
     } catch (cause) {
       if (cause instanceof BackendClosedError) throw cause;
       const error = cause instanceof Error ? cause : new Error(String(cause));
@@ -226,19 +227,6 @@ export class Chords {
     }
     publish('celery-redis-backend:chord', { groupId, taskId, outcome: 'sent' });
     return this.#finish(prepared, 'sent');
-  }
-
-  async #unlessAbandoned(sending: Promise<void>): Promise<void> {
-    let end: (error: Error) => void = () => undefined;
-    const abandoned = new Promise<never>((_, reject) => {
-      end = reject;
-    });
-    this.#sending.add(end);
-    try {
-      await Promise.race([sending, abandoned]);
-    } finally {
-      this.#sending.delete(end);
-    }
   }
 
   /** Deletes the keys. The body is on its way, so that failing would only have it sent again. */

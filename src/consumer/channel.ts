@@ -34,6 +34,8 @@ export type MetaObserver = (meta: TaskMeta) => unknown;
 export interface WaitLimits {
   /** Milliseconds; undefined = no limit. */
   readonly timeoutMs?: number | undefined;
+  /** The limit as it was given, where a part of it has passed before. @default timeoutMs */
+  readonly givenMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onMessage?: MetaObserver | undefined;
   /** Is told, before the wait settles, how it had its result. Given only where anyone wants to know. */

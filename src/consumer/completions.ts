@@ -55,6 +55,8 @@ export interface CompletionParts {
 export interface CompletionLimits {
   /** Milliseconds; 0 = the batch of reads and no wait; undefined = no limit. */
   readonly timeoutMs: number | undefined;
+  /** The limit as it was given, where a part of it has passed before. @default timeoutMs */
+  readonly givenMs?: number | undefined;
   /** Who is shown every meta that the wait for a task sees, or the ready one of the batch. */
   readonly observerOf: (taskId: string) => MetaObserver | undefined;
 }
@@ -136,7 +138,7 @@ export class Completions implements Look {
     const { timeoutMs } = this.#limits;
     if (timeoutMs) {
       this.#timer = this.#parts.clock.after(timeoutMs, () => {
-        this.#look(timeoutMs / 1000);
+        this.#look((this.#limits.givenMs ?? timeoutMs) / 1000);
       });
     }
     this.#parts.looks?.add(this);

@@ -99,7 +99,7 @@ export class Consumer implements ChannelListener, VerifierHost {
       if (signal) this.#signals.add(signal, waiter);
       if (timeoutMs !== undefined) {
         waiter.timer = this.#parts.clock.after(timeoutMs, () => {
-          this.#onDeadline(waiter, timeoutMs / 1000);
+          this.#onDeadline(waiter, (limits.givenMs ?? timeoutMs) / 1000);
         });
       }
       const { last } = channel;

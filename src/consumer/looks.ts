@@ -29,11 +29,11 @@ export class Looks {
     this.#looks.delete(look);
   }
 
-  /** Settles as the read of one task does, or with a failure if the backend closes first. */
-  async one<T>(reading: Promise<T>): Promise<T | WaitFailure> {
+  /** Settles as a promise does, for so many tasks, or with a failure if the backend closes first. */
+  async one<T>(reading: Promise<T>, size = 1): Promise<T | WaitFailure> {
     let look: Look | undefined;
     const ended = new Promise<WaitFailure>((end) => {
-      look = { size: 1, end };
+      look = { size, end };
       this.#looks.add(look);
     });
     try {
