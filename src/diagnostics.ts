@@ -17,15 +17,19 @@ export type WaitOutcome = 'ready' | 'timeout' | 'aborted' | 'closed' | 'failed';
 
 /** Names of the diagnostics channels, with what their messages carry. */
 export interface DiagnosticEvents {
-  /** A connection to Redis came up (`attempt` counts from 1) or was lost. */
+  /**
+   * A connection to Redis came up (`attempt` counts from 1), was lost, or its login was refused: at first, where calls
+   * reject, each time; and in an outage, once.
+   */
   'celery-redis-backend:connection': {
     readonly connection: string;
-    readonly state: 'ready' | 'lost';
+    readonly state: 'ready' | 'lost' | 'refused';
     readonly attempt: number;
-    /** Whether it came up for the first time, or was lost before it ever did. */
+    /** Whether it came up for the first time, or was lost or refused before it ever did. */
     readonly first: boolean;
     /** Of one that is ready: seconds since it was lost; undefined when its first attempt succeeded. */
     readonly downFor?: number | undefined;
+    /** Why it was lost or refused; sanitised. */
     readonly error?: Error | undefined;
   };
   /**
@@ -131,6 +135,7 @@ export type WarningCode =
   | 'CELERY_CHANNEL_KEPT'
   | 'CELERY_UNANNOUNCED'
   | 'CELERY_CONNECTION'
+  | 'CELERY_LOGIN_REFUSED'
   | 'CELERY_ERRBACKS_UNSENT'
   | 'CELERY_CHORD_LEFT'
   | 'CELERY_STORES_LOST'

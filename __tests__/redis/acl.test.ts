@@ -122,6 +122,7 @@ describe('the documented user', () => {
     const reply = [error, cause].flatMap((each) => ('reply' in each ? [each.reply] : []));
     expect(reply).toEqual(['NOPERM']);
     expect(error.message).toMatch(/\(allow it: ACL SETUSER <user> [^()]*\)/);
+    expect(error.message).toContain(` for user '${full.name}'`);
     expect(error.message.replace(/\)\.?$/, '').split(' ')).toContain(rule);
   });
 
@@ -144,7 +145,9 @@ describe('the documented user', () => {
     const rules = documentedRules('a database other than 0');
     await setUser(server, full);
     const { message } = await failure<Error>(open(urlOf(full, 1)).connect({ timeout: 5 }));
-    expect(message).toMatch(/refused the login \(NOPERM .*'select'.* \(allow it: ACL SETUSER <user> \+select\)\)\.$/);
+    expect(message).toMatch(
+      /refused the login for user '[\w-]+' \(NOPERM .*'select'.* \(allow it: ACL SETUSER <user> \+select\)\)\.$/,
+    );
     await setUser(server, withRules(full, ...rules));
     await expect(store(open(urlOf(full, 1)))).resolves.toBe('stored');
   });

@@ -115,6 +115,15 @@ describe('a driver', () => {
     await expect(server.cli('GET', 'key')).resolves.toBe('x');
   });
 
+  it('connects by an address of IPv6', async () => {
+    await using server = await RedisServer.start();
+    // An IPv4 address as IPv6 writes it: machines without an IPv6 network have it too.
+    await using test = new DriverUnderTest({ url: `redis://[::ffff:127.0.0.1]:${server.port}/0` });
+    await test.driver.store.write({ key: 'key', payload: 'x', ttl: null, guard: null });
+    await expect(server.cli('GET', 'key')).resolves.toBe('x');
+    expect(test.driver.uri(false)).toBe(`redis://[::ffff:127.0.0.1]:${server.port}/0`);
+  });
+
   it('measures the round trip of a PING in milliseconds', async () => {
     await using server = await RedisServer.start();
     await using test = new DriverUnderTest({ url: server.url });

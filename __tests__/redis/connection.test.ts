@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../src/clock.ts';
 import type { BackendError } from '../../src/errors.ts';
 import { isRetryable } from '../../src/retry.ts';
@@ -316,5 +316,35 @@ describe('a connection', () => {
     ]) {
       expect(shown).not.toContain('SECRET');
     }
+  });
+});
+
+describe('a server that hangs up on idle clients (timeout 1)', () => {
+  let server: RedisServer;
+  beforeEach(async () => {
+    server = await RedisServer.start(['--timeout', '1']);
+  });
+  afterEach(() => server.stop());
+
+  it('keeps a link that has a heartbeat within that time', async () => {
+    await using test = new DriverUnderTest({ url: server.url, heartbeat: 0.2 });
+    await test.driver.connect(5);
+    const pings = async (): Promise<number> => {
+      const stats = (await server.cli('INFO', 'commandstats')) as string;
+      return Number(/cmdstat_ping:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+    // Three seconds at least.
+    const begun = await pings();
+    await eventually(async () => (await pings()) >= begun + 15);
+    expect(test.count('commands', 'lost')).toBe(0);
+    await expect(test.driver.ping()).resolves.toBeGreaterThan(0);
+  });
+
+  it('cuts one that has none, which is made anew', async () => {
+    await using test = new DriverUnderTest({ url: server.url, heartbeat: 3600 });
+    await test.driver.connect(5);
+    await test.until(() => test.count('commands', 'lost') === 1);
+    await test.until(() => test.count('commands', 'ready') === 2);
+    await expect(test.driver.store.read('key')).resolves.toBeNull();
   });
 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { inspect } from 'node:util';
 import { type BackendOptions, RedisBackend } from '../../src/index.ts';
 import { outcome } from '../support/contract/context.ts';
 import { CHANNELS, listening } from '../support/events.ts';
 import { freePort, RedisServer } from '../support/redis.ts';
+import { views } from '../support/views.ts';
 
 const SECRET = 'hunter2-secret';
 /** As a URL has it, and as text, so that neither form is looked for in vain. */
@@ -71,18 +71,6 @@ const TROUBLES: readonly (readonly [title: string, user: string, port: () => num
   ['NOPERM', 'weak', () => server.port],
   ['no trouble, then an outage', 'known', () => server.port],
 ];
-
-/** Everything that is to be seen of it. */
-function views(value: unknown): string {
-  const seen = new Set<unknown>();
-  const texts: string[] = [];
-  for (let each = value; each instanceof Error && !seen.has(each); each = each.cause) {
-    seen.add(each);
-    texts.push(String(each), each.message, each.stack ?? '', JSON.stringify(Object.entries(each)));
-  }
-  texts.push(inspect(value, { depth: 10, showHidden: true }), JSON.stringify(value));
-  return texts.join('\n');
-}
 
 function expectNoSecret(text: string): void {
   for (const form of [SECRET, PASSWORD, inUrl]) expect(text).not.toContain(form);

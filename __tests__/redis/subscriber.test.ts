@@ -56,7 +56,7 @@ describe('a subscriber', () => {
     const [first, refusal, last] = await test.driver.source.subscribe(['yes1', 'no', 'yes2']);
     expect([first, last]).toEqual([null, null]);
     expect(refusal).toMatchObject({ name: 'BackendError', code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' });
-    expect(refusal?.message).toMatch(/^Redis refused SUBSCRIBE no: NOPERM/);
+    expect(refusal?.message).toMatch(/^Redis refused SUBSCRIBE no for user 'reader': NOPERM/);
     expect(await server.cli('PUBLISH', 'yes2', 'x')).toBe(1);
     await test.until(() => test.messages.length === 1);
   });

@@ -30,6 +30,8 @@ export interface Caller {
   readonly state: ConnectionState;
   /** How often a connection was made anew. */
   readonly reconnects: number;
+  /** Who we are to Redis, for messages: `"user 'worker'"`, `'the default user'`. */
+  readonly user: string;
   /** Whether keys live on several nodes, so that one command can only have keys of one slot. */
   readonly isCluster: boolean;
   onReady(listener: ReadyListener): void;

@@ -79,6 +79,12 @@ export class ClusterMap {
     return states.every((state) => state === 'lost' || state === 'refused') ? 'lost' : 'ready';
   }
 
+  /** Who the connections log in as, for messages. */
+  get user(): string {
+    const [node] = this.#nodes.values();
+    return node?.connection.user ?? 'this user';
+  }
+
   get reconnects(): number {
     return [...this.#nodes.values()].reduce(
       (sum, { connection }) => sum + connection.reconnects,

@@ -58,6 +58,11 @@ export class ClusterConnection implements Caller {
     return this.#closing ? 'closed' : this.#map.state;
   }
 
+  /** Who the connections log in as, for messages. */
+  get user(): string {
+    return this.#map.user;
+  }
+
   /** How often a connection to a node was made anew. */
   get reconnects(): number {
     return this.#map.reconnects;

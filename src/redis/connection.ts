@@ -1,20 +1,26 @@
 /** One connection to Redis and the calls that are made over it. */
 import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
-import type { Clock, Timer } from '../clock.ts';
-import { watched, type Warnings } from '../diagnostics.ts';
+import type { Timer } from '../clock.ts';
 import { BackendClosedError, BackendError } from '../errors.ts';
 import type { RedisClient } from './client.ts';
+import { ConnectionNews, type NewsSource } from './connection-news.ts';
 import { withDeadline } from './deadline.ts';
-import { advice, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
+import {
+  advice,
+  describeUser,
+  forUser,
+  isLoginRefusal,
+  isReply,
+  refused,
+  replyOf,
+  sanitise,
+  unavailable,
+} from './errors.ts';
 import { Link } from './link.ts';
 import { MIB } from './traffic.ts';
 
 /** Settings of a {@link Connection}. */
-export interface ConnectionOptions {
-  /** `'commands'` or `'subscriber'`. */
-  readonly name: string;
-  /** Where Redis is, for messages: `'localhost:6379'`. */
-  readonly address: string;
+export interface ConnectionOptions extends NewsSource {
   /** Makes a client that does not connect before it is told to, nor reconnect by itself. */
   readonly open: () => RedisClient;
   /** See {@link LinkOptions.prepare}. */
@@ -25,8 +31,6 @@ export interface ConnectionOptions {
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
-  readonly warnings: Pick<Warnings, 'warn'>;
-  readonly clock: Clock;
 }
 
 interface Waiter {
@@ -63,6 +67,7 @@ const REFUSED_FOR_MS = 3000;
 export class Connection implements Caller {
   readonly isCluster: boolean = false;
   readonly #options: ConnectionOptions;
+  readonly #news: ConnectionNews;
   readonly #waiters = new Set<Waiter>();
   /** Calls with a deadline. */
   readonly #inFlight = new Set<Promise<unknown>>();
@@ -74,17 +79,22 @@ export class Connection implements Caller {
   /** Why the last attempt failed or the link broke; sanitised. */
   #cause: Error | undefined;
   #refusedAtMs = 0;
-  #lostAtMs: number | undefined;
   #readies = 0;
   #closing: Promise<void> | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#news = new ConnectionNews(options);
   }
 
   /** See {@link Connection}. */
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** Who it logs in as, for messages. */
+  get user(): string {
+    return describeUser(this.#link?.client.options.username);
   }
 
   /** How often it was made anew. */
@@ -110,7 +120,8 @@ export class Connection implements Caller {
   /** The error of a call that cannot be made because Redis is out of reach. */
   outage(): BackendError {
     const reason = this.#cause ? advice(this.#cause) : NO_ANSWER;
-    return unavailable(`Redis at ${this.#options.address} is out of reach (${reason}).`, this.#cause);
+    const whose = this.#cause ? forUser(this.#cause, this.user) : '';
+    return unavailable(`Redis at ${this.#options.address} is out of reach${whose} (${reason}).`, this.#cause);
   }
 
   /**
@@ -208,7 +219,7 @@ export class Connection implements Caller {
     }
     // This master has become a replica: connecting anew may find the new one.
     if (replyOf(error) === 'READONLY') this.#link?.drop(sanitise(error));
-    return refused(call.what, error, call);
+    return refused(call.what, error, { ...call, user: this.user });
   }
 
   #begin(): void {
@@ -236,11 +247,8 @@ export class Connection implements Caller {
     this.#state = 'ready';
     this.#cause = undefined;
     this.#readies += 1;
-    const { name, clock } = this.#options;
-    const downFor = this.#lostAtMs === undefined ? undefined : (clock.now() - this.#lostAtMs) / 1000;
-    this.#lostAtMs = undefined;
     const first = this.#readies === 1;
-    watched('celery-redis-backend:connection')?.publish({ connection: name, state: 'ready', attempt, first, downFor });
+    this.#news.ready(attempt, first);
     for (const listener of this.#readyListeners) listener(first);
     for (const waiter of this.#takeWaiters()) waiter.resolve(client);
   }
@@ -248,44 +256,38 @@ export class Connection implements Caller {
   #onDown(cause: Error, attempt: number): void {
     if (this.#state === 'closed') return;
     this.#cause = cause;
-    if (this.#readies === 0 && isLoginRefusal(cause)) {
-      this.#refuse();
+    const first = this.#readies === 0;
+    if (first && isLoginRefusal(cause)) {
+      this.#refuse(attempt);
       return;
     }
-    if (this.#state === 'lost') return;
-    this.#state = 'lost';
-    const { name, address, warnings, clock } = this.#options;
-    this.#lostAtMs = clock.now();
-    const first = this.#readies === 0;
-    watched('celery-redis-backend:connection')?.publish({
-      connection: name,
-      state: 'lost',
-      attempt,
-      first,
-      error: cause,
-    });
-    warnings.warn(
-      'CELERY_CONNECTION',
-      `No ${name} connection to Redis at ${address} (${advice(cause)}); trying again until there is one.`,
-    );
-    for (const listener of this.#lostListeners) listener();
+    if (this.#state !== 'lost') {
+      this.#state = 'lost';
+      this.#news.lost(cause, attempt, first, this.user);
+      for (const listener of this.#lostListeners) listener();
+    }
+    if (isLoginRefusal(cause)) this.#news.refusedAgain(cause, attempt, this.user);
   }
 
-  #refuse(): void {
+  #refuse(attempt: number): void {
     this.#state = 'refused';
     this.#refusedAtMs = this.#options.clock.now();
     // Its socket is closed already; this ends the attempts.
     void this.#link?.stop();
+    if (this.#cause) this.#news.refused(this.#cause, attempt);
     this.#rejectWaiters(() => this.#refusal());
   }
 
   #refusal(): BackendError {
     const cause = this.#cause ?? new Error('refused');
-    return new BackendError(`Redis at ${this.#options.address} refused the login (${advice(cause)}).`, {
-      code: 'CELERY_BACKEND_REFUSED',
-      reply: isReply(cause) ? replyOf(cause) : undefined,
-      cause,
-    });
+    return new BackendError(
+      `Redis at ${this.#options.address} refused the login${forUser(cause, this.user)} (${advice(cause)}).`,
+      {
+        code: 'CELERY_BACKEND_REFUSED',
+        reply: isReply(cause) ? replyOf(cause) : undefined,
+        cause,
+      },
+    );
   }
 
   #rejectWaiters(error: () => Error): void {

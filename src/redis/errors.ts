@@ -17,6 +17,7 @@ const SCRIPT_POSITION = / script: [0-9a-f]{40}, on @\S+\.$/;
 /** Redis repeats the arguments of a command it does not know. */
 const ECHOED_ARGUMENTS = /,? with args beginning with:.*/s;
 const MAX_MESSAGE = 300;
+const MAX_NAME = 64;
 
 function cleanMessage(message: string): string {
   const text = message
@@ -58,11 +59,24 @@ export function refused(what: string, error: Error, needs: Needs = {}): BackendE
   const cause = sanitise(error);
   const grant = grantFor(cause.message, needs);
   const remedy = grant === undefined ? '' : ` (allow it: ${grant})`;
-  return new BackendError(`Redis refused ${what}: ${cause.message}${remedy}`, {
+  return new BackendError(`Redis refused ${what}${forUser(error, needs.user)}: ${cause.message}${remedy}`, {
     code: 'CELERY_BACKEND_REFUSED',
     reply: replyOf(error),
     cause,
   });
+}
+
+/** Replies that another user would not have had. */
+const CONCERNS_USER = /^(NOPERM|NOAUTH|WRONGPASS)$/;
+
+/** `" for user 'worker'"` where that is what Redis refused; else empty. */
+export function forUser(error: Error, user: string | undefined): string {
+  return user !== undefined && isReply(error) && CONCERNS_USER.test(replyOf(error)) ? ` for ${user}` : '';
+}
+
+/** A user of Redis, for messages: `"user 'worker'"`, `'the default user'`. */
+export function describeUser(name: string | null | undefined): string {
+  return name ? `user '${cleanMessage(name).slice(0, MAX_NAME)}'` : 'the default user';
 }
 
 /** The error of a call that had no answer. */

@@ -4,6 +4,8 @@
 export interface Needs {
   readonly key?: string | null;
   readonly channel?: string;
+  /** Who asked: `"user 'worker'"`. */
+  readonly user?: string;
   /** Its script: before 7.2 Redis does not say which of the commands in it was refused. */
   readonly lua?: string;
 }

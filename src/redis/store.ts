@@ -97,7 +97,7 @@ export class RedisStore implements ResultStore {
     if (outcome !== UNANNOUNCED) return 'stored';
     this.#warnings.warn(
       'CELERY_UNANNOUNCED',
-      `Results are stored, but this Redis user may not publish (${write.key}): those who wait find them late ` +
+      `Results are stored, but ${this.#connection.user} may not publish (${write.key}): those who wait find them late ` +
         `(allow it: ACL SETUSER <user> +publish ${channelRule(write.key)}).`,
     );
     return 'unannounced';
@@ -178,7 +178,7 @@ export class RedisStore implements ResultStore {
       writes.forEach(({ key, resolve, reject }, index) => {
         const outcome = outcomes[index];
         if (typeof outcome === 'number') resolve(outcome);
-        else reject(refusedBy(script, key, outcome));
+        else reject(this.#refusedBy(script, key, outcome));
       });
     } catch (error) {
       // Redis checks the permissions of all keys at once, so that one key may have failed the others.
@@ -194,10 +194,15 @@ export class RedisStore implements ResultStore {
       if (stored && guard.isSuccess(stored)) return KEPT;
       const expected = stored ? [stored] : [];
       const [outcome] = await this.#run(COMPARED_WRITE, [key], [value, ttlText(ttl), ...expected]);
-      if (typeof outcome !== 'number') throw refusedBy(COMPARED_WRITE, key, outcome);
+      if (typeof outcome !== 'number') throw this.#refusedBy(COMPARED_WRITE, key, outcome);
       if (outcome !== CHANGED) return outcome;
     }
     throw unavailable(`The value of ${key} changed ${MAX_ROUNDS} times while it was to be written.`);
+  }
+
+  /** The error of one key of a script that went through. */
+  #refusedBy({ lua }: Script, key: string, text = 'ERR no outcome'): BackendError {
+    return refused(storeOf([key]), replyError(text), { key, lua, user: this.#connection.user });
   }
 
   #run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<(number | string)[]> {
@@ -228,11 +233,6 @@ function ttlText(ttl: number | null): string {
 /** Whether Redis refused, and would again. */
 function isLasting(error: unknown): boolean {
   return error instanceof BackendError && error.reply !== undefined && !isRetryable(error);
-}
-
-/** The error of one key of a script that went through. */
-function refusedBy({ lua }: Script, key: string, text = 'ERR no outcome'): BackendError {
-  return refused(storeOf([key]), replyError(text), { key, lua });
 }
 
 /** The text of an error that a script returned, as the error it was. */

@@ -97,7 +97,7 @@ export class RedisSubscriber implements ChannelSource {
     });
     return results.map((error, index) => {
       const channel = channels[index] ?? '';
-      return error && refused(`${name} ${channel}`, error, { channel });
+      return error && refused(`${name} ${channel}`, error, { channel, user: this.#connection.user });
     });
   }
 }

@@ -7,6 +7,7 @@ import { RecordedWarnings } from '../../support/driver.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 class FakeClient extends EventEmitter {
+  readonly options = {};
   readonly stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
 
   connect(): Promise<void> {

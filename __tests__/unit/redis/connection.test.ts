@@ -12,6 +12,7 @@ const failure = failureOf<BackendError>;
 
 /** The events and methods of an ioredis client that a connection uses for its life. */
 class FakeClient extends EventEmitter {
+  readonly options = {};
   readonly stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
   attempts = 0;
   disconnects = 0;

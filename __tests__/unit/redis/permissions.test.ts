@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { refused, replyOf } from '../../../src/redis/errors.ts';
+import { describeUser, refused, replyOf } from '../../../src/redis/errors.ts';
 import { grantFor } from '../../../src/redis/permissions.ts';
 import { UNGUARDED_WRITE } from '../../../src/redis/scripts.ts';
 
@@ -33,6 +33,21 @@ describe('a missing permission', () => {
       reply: 'NOPERM',
       message: `Redis refused a call: ${message} (allow it: ACL SETUSER <user> ${rules})`,
     });
+  });
+
+  it('is told with the user who asked, by a name that is fit to be shown', () => {
+    const error = Object.assign(new Error('NOPERM no'), { name: 'ReplyError' });
+    const messageFor = (name: string | null): string => refused('a call', error, { user: describeUser(name) }).message;
+    expect(messageFor('worker')).toBe("Redis refused a call for user 'worker': NOPERM no");
+    expect(messageFor(null)).toBe('Redis refused a call for the default user: NOPERM no');
+    expect(messageFor('')).toBe('Redis refused a call for the default user: NOPERM no');
+    expect(messageFor(`a\n\x1b${'b'.repeat(1_000)}`)).toBe(
+      `Redis refused a call for user 'a ${'b'.repeat(62)}': NOPERM no`,
+    );
+    const wrongType = Object.assign(new Error('WRONGTYPE no'), { name: 'ReplyError' });
+    expect(refused('a call', wrongType, { user: describeUser('worker') }).message).toBe(
+      'Redis refused a call: WRONGTYPE no',
+    );
   });
 
   it('is told as it is where the rule is not known', () => {
