@@ -15,6 +15,16 @@ export type AnsweredBy = 'cache' | 'held' | 'message' | 'read' | 'backstop' | 'l
 /** What became of a wait: the task is ready, be it that it failed; or why the wait ended before that. */
 export type WaitOutcome = 'ready' | 'timeout' | 'aborted' | 'closed' | 'failed';
 
+/** A result that no message brought. */
+export interface LateResult {
+  readonly taskId: string;
+  /**
+   * Seconds that the longest wait for it had lasted, so that it is late by no more than that. Undefined when that began
+   * before anyone listened.
+   */
+  readonly duration: number | undefined;
+}
+
 /** Names of the diagnostics channels, with what their messages carry. */
 export interface DiagnosticEvents {
   /**
@@ -58,9 +68,9 @@ export interface DiagnosticEvents {
     readonly lastLook: LastLook;
   };
   /** After a connection was made anew a read found the result of a wait before any message: it was published in between. */
-  'celery-redis-backend:healed': { readonly taskId: string };
+  'celery-redis-backend:healed': LateResult;
   /** A result was found by the slow re-read, not by its message: its writer does not publish, or the message was lost. */
-  'celery-redis-backend:rescued': { readonly taskId: string };
+  'celery-redis-backend:rescued': LateResult;
   /** A message or a stored value was no answer: undecodable, or of another task. */
   'celery-redis-backend:rejected': { readonly taskId: string; readonly error: Error };
   /** A store settled: of a result, a saved group or the size of a chord. In the async context of its call. */

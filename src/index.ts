@@ -16,7 +16,14 @@ export type { MetaObserver } from './consumer/channel.ts';
 export type { Completion } from './consumer/completions.ts';
 export type { CollectOptions, Dependency } from './dependencies.ts';
 export { configFromEnv } from './env.ts';
-export type { AnsweredBy, BackendStats, DiagnosticEvents, WaitOutcome, WarningCode } from './diagnostics.ts';
+export type {
+  AnsweredBy,
+  BackendStats,
+  DiagnosticEvents,
+  LateResult,
+  WaitOutcome,
+  WarningCode,
+} from './diagnostics.ts';
 export type { BackendErrorOptions, CeleryErrorOptions, ErrorCode, LastLook, RemoteErrorFields } from './errors.ts';
 export {
   BackendClosedError,

@@ -279,7 +279,7 @@ describe('what the backstop rescues', () => {
     await clock.advance(40_000);
     await reply(text);
     expect(consumer.tally.rescued).toBe(count);
-    expect(rescued.events).toEqual(count > 0 ? [{ taskId: 't' }] : []);
+    expect(rescued.events).toEqual(count > 0 ? [{ taskId: 't', duration: 40 }] : []);
   });
 });
 

@@ -734,13 +734,48 @@ describe('a gap in a link', () => {
     using heard = recording('celery-redis-backend:healed');
     const watched = wait();
     await goLive();
+    await clock.advance(1_000);
+    wait();
     driver.listener.onReconnect();
     await settle();
+    await clock.advance(500);
     driver.listener.onReconnect();
     await confirm();
     await readReply(bytes('SUCCESS', 'missed'));
     expect(valueOf(watched)).toBe('missed');
-    expect([consumer.tally.healed, heard.told]).toEqual([1, [{ taskId: 't1' }]]);
+    expect([consumer.tally.healed, heard.told]).toEqual([1, [{ taskId: 't1', duration: 1.5 }]]);
+  });
+
+  it('is told without a duration where the wait began before anyone listened', async () => {
+    wait();
+    await goLive();
+    using heard = recording('celery-redis-backend:healed');
+    driver.listener.onReconnect();
+    await confirm();
+    await readReply(bytes('SUCCESS', 'missed'));
+    expect(heard.told).toEqual([{ taskId: 't1', duration: undefined }]);
+  });
+
+  it('is counted from the first wait, not from the hold that it takes, nor from a wait that has ended', async () => {
+    using heard = recording('celery-redis-backend:healed');
+    const gone = wait({ timeoutMs: 1_000 });
+    await goLive();
+    await clock.advance(1_000);
+    await readReply(null);
+    expect(gone.end).toBeDefined();
+    void consumer.holds.add('t1');
+    await settle();
+    await clock.advance(1_000);
+    last(driver.subscribes).answer([null]);
+    await settle();
+    wait();
+    await settle();
+    await readReply(null);
+    await clock.advance(250);
+    driver.listener.onReconnect();
+    await confirm();
+    await readReply(bytes('SUCCESS', 'missed'));
+    expect(heard.told).toEqual([{ taskId: 't1', duration: 0.25 }]);
   });
 
   it('is none for a channel that was not live yet, was live for another wait, or was told since', async () => {

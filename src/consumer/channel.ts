@@ -135,6 +135,8 @@ export class Channel {
   epoch = 0;
   /** Whether the link was made anew since it was live, so that it may have missed a message. */
   gap = false;
+  /** When its longest wait began, on the monotonic clock. Noted only where anyone listens for late results. */
+  since: number | undefined;
   /** When the key was last read, or, before that, when the channel was joined; on the monotonic clock. */
   readAt: number;
   #state: ChannelState = 'subscribing';

@@ -39,7 +39,7 @@ import { type ConsumerParts, tryDecode, warnRefused } from './parts.ts';
 import type { ChannelListener } from '../ports.ts';
 import { Signals } from './signals.ts';
 import { isReady } from '../states.ts';
-import { Tally } from './tally.ts';
+import { noteSince, Tally } from './tally.ts';
 import { Verifier, type VerifierHost } from './verifier.ts';
 
 /** Joins the channels of a source to those who wait. */
@@ -63,7 +63,7 @@ export class Consumer implements ChannelListener, VerifierHost {
     this.#parts = parts;
     this.#verifier = new Verifier(parts.store, parts.source, parts.clock, this);
     this.#backstop = new Backstop(parts.store, parts.clock, parts.backstopMs, this.#channels, (channel, payload) => {
-      if (this.#found(channel, payload, 'backstop', channel.state === 'live')) this.tally.rescue(channel.taskId);
+      if (this.#found(channel, payload, 'backstop', channel.state === 'live')) this.tally.rescue(channel, parts.clock);
     });
     this.holds = new Holds(parts, parts.clock, {
       join: (taskId) => (this.#closed ? undefined : this.#join(taskId)),
@@ -85,17 +85,17 @@ export class Consumer implements ChannelListener, VerifierHost {
 
   /** Waits until the task is ready. Never rejects. */
   wait(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
-    const { signal } = limits;
+    const { signal, timeoutMs } = limits;
     if (this.#closed) return Promise.resolve(new WaitFailure('closed', () => new BackendClosedError()));
     if (signal?.aborted) return Promise.resolve(new WaitFailure('aborted', (): unknown => signal.reason));
     return new Promise((resolve) => {
       const channel = this.#join(taskId);
       const waiter = new Waiter(channel, limits, resolve);
+      if (channel.waiters.size === 0) channel.since = noteSince(this.#parts.clock);
       channel.waiters.add(waiter);
       this.#takeHold(channel);
       this.#backstop.wake();
       this.#waits += 1;
-      const { timeoutMs } = limits;
       if (signal) this.#signals.add(signal, waiter);
       if (timeoutMs !== undefined) {
         waiter.timer = this.#parts.clock.after(timeoutMs, () => {
@@ -168,7 +168,7 @@ export class Consumer implements ChannelListener, VerifierHost {
       channel.state = 'live';
       channel.readAt = this.#parts.clock.now();
     }
-    if (payload && this.#found(channel, payload, 'read', current) && gap) this.tally.heal(channel.taskId);
+    if (payload && this.#found(channel, payload, 'read', current) && gap) this.tally.heal(channel, this.#parts.clock);
   }
 
   onFailed(channel: Channel, error: unknown): void {
