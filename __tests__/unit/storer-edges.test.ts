@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { BackendClosedError, type BackendStoreError } from '../../src/errors.ts';
+import type { StoreOutcome } from '../../src/ports.ts';
 import type { AlwaysRetry, RetryPolicy } from '../../src/retry.ts';
 import type { StoreJob } from '../../src/store-job.ts';
 import { Storer } from '../../src/storer.ts';
@@ -168,4 +169,72 @@ describe('closing', () => {
       },
     ]);
   });
+});
+
+describe('a state that is queued behind others of its task in an outage', () => {
+  const CELERYS: RetryPolicy = { maxRetries: 20, intervalStart: 0, intervalStep: 1, intervalMax: 1 };
+  /** What the pauses of its retries make together. */
+  const PATIENCE = 19_000;
+
+  /** Tries as they fail in an outage that ends at `backMs`. */
+  const OUTAGES: readonly (readonly [name: string, attempt: (backMs: number) => Promise<StoreOutcome>])[] = [
+    [
+      'that refuses each at once',
+      (backMs) => (clock.now() >= backMs ? Promise.resolve('stored') : Promise.reject(outage())),
+    ],
+    [
+      'in which each waits for its connection',
+      (backMs) =>
+        new Promise((resolve, reject) => {
+          const limit = clock.now() + 5_000;
+          if (backMs <= limit) clock.after(Math.max(0, backMs - clock.now()), () => resolve('stored'));
+          else clock.after(5_000, () => reject(outage()));
+        }),
+    ],
+    [
+      'in which each that was sent is never answered',
+      (backMs) =>
+        new Promise((resolve, reject) => {
+          if (clock.now() >= backMs) resolve('stored');
+          else clock.after(5_000, () => reject(outage()));
+        }),
+    ],
+  ];
+
+  it.each(OUTAGES)(
+    '%s is stored whenever Redis is back in the time of its own retries, counted from its acceptance, in order',
+    async (_name, attempt) => {
+      for (let backMs = 500; backMs < 60_000; backMs += 1_700) {
+        clock = new VirtualClock();
+        const options = {
+          policy: CELERYS,
+          alwaysRetry: false,
+          commandTimeoutMs: 5_000,
+          maxPending: 10,
+          maxPendingBytes: MIB,
+        } as const;
+        const storer = new Storer(options, clock, warnings);
+        const accepted = [0, 1, 3_000, 9_000, 9_001, 20_000, 30_000];
+        const order: number[] = [];
+        const outcomes = new Map<number, unknown>();
+        for (const [place, atMs] of accepted.entries()) {
+          await clock.advance(atMs - clock.now());
+          const write = async (): Promise<StoreOutcome> => {
+            const outcome = await attempt(backMs);
+            order.push(place);
+            return outcome;
+          };
+          storer.store({ taskId: 't', state: `S${place}`, bytes: 1, write }).then(
+            (outcome) => outcomes.set(place, outcome),
+            (error: unknown) => outcomes.set(place, error),
+          );
+        }
+        await clock.advance(300_000);
+        const due = accepted.flatMap((atMs, place) => (backMs <= atMs + PATIENCE ? [place] : []));
+        for (const place of due) expect([backMs, place, outcomes.get(place)]).toEqual([backMs, place, 'stored']);
+        expect(outcomes.size).toBe(accepted.length);
+        expect(order).toEqual([...order].sort((a, b) => a - b));
+      }
+    },
+  );
 });
