@@ -37,11 +37,6 @@ function open(options: BackendOptions): RedisBackend {
 
 const lostStores = (): string[] =>
   warnings.filter(({ code }) => code === 'CELERY_STORES_LOST').map(({ message }) => message);
-/** Resolves when a key was asked for, or a command of another kind was given, and nobody was answered. */
-const commandsOf = async (name: string): Promise<number> => {
-  const stats = (await server.cli('INFO', 'commandstats')) as string;
-  return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
-};
 
 describe('close, after closeTimeout', () => {
   it('ends uploads that are under way, rejects their stores and warns of them', async () => {
@@ -140,40 +135,5 @@ describe('close, after closeTimeout', () => {
     expect(stored).toMatchObject({ code: 'CELERY_BACKEND_STORE', cause: expect.any(BackendClosedError) });
     for (const error of others) expect(error).toBeInstanceOf(BackendClosedError);
     expect(lostStores()).toHaveLength(1);
-  });
-
-  it('ends what a node of a cluster keeps that has left it', async () => {
-    // Its connection is closed, and waits for its calls, before the backend is.
-    await using old = await ScriptedRedis.start();
-    await using proxy = await Proxy.start(old.port);
-    const node = (port: number, id: string): string => `*3\r\n$9\r\n127.0.0.1\r\n:${port}\r\n$1\r\n${id}`;
-    const slots = (port: number, id: string): string => `*1\r\n*3\r\n:0\r\n:16383\r\n${node(port, id)}`;
-    await using heir = await ScriptedRedis.start();
-    let owner = proxy.port;
-    const tell = ([name]: readonly string[]): string | undefined =>
-      name === 'CLUSTER' ? slots(owner, owner === heir.port ? 'b' : 'a') : undefined;
-    heir.answer = tell;
-    let kept!: () => void;
-    const read = new Promise<void>((resolve) => {
-      kept = resolve;
-    });
-    old.answer = (command) => {
-      if (command[0] === 'get') {
-        proxy.hold('down');
-        kept();
-      }
-      return tell(command);
-    };
-    const backend = open({ url: `redis+cluster://127.0.0.1:${heir.port}` });
-    const reading = failure(backend.getStatus('t'));
-    await read;
-    owner = heir.port;
-    // Whoever is told that a slot moved reads the map anew.
-    await eventually(async () => {
-      await server.cli('PING');
-      return proxy.open === 1;
-    });
-    await backend.close();
-    await expect(reading).resolves.toBeInstanceOf(Error);
   });
 });

@@ -43,4 +43,37 @@ describe('the map of a cluster', () => {
     client.emit('ready');
     expect(told).toEqual([true, false]);
   });
+
+  it('gives nodes that have left no longer than the others when it is closed', async () => {
+    let owner = 'a';
+    const closed: unknown[] = [];
+    const connect = ({ host }: { readonly host: string }): Connection => {
+      const fake = {
+        state: 'ready',
+        reconnects: 0,
+        onReady: () => undefined,
+        onLost: () => undefined,
+        run: () => Promise.resolve([[0, 16_383, [owner, 1, owner]]]),
+        close: (graceMs?: number) => {
+          closed.push([host, graceMs]);
+          // A call of it is under way until the end.
+          return new Promise<void>((resolve) => (graceMs === undefined ? undefined : resolve()));
+        },
+      };
+      return fake as unknown as Connection;
+    };
+    const seeds = [{ host: 'a', port: 1 }];
+    const map = new ClusterMap({ seeds, translate: (address) => address, connect, clock: new VirtualClock() });
+    await map.refresh();
+    owner = 'b';
+    map.node({ host: 'b', port: 1 });
+    await map.refresh();
+    expect(closed).toEqual([['a', undefined]]);
+    await map.close(250);
+    expect(closed).toEqual([
+      ['a', undefined],
+      ['b', 250],
+      ['a', 250],
+    ]);
+  });
 });
