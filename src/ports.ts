@@ -9,8 +9,8 @@ export type StoreOutcome = 'stored' | 'kept' | 'unannounced';
 export interface SuccessGuard {
   /**
    * The body of a Lua function of `key` that returns true when the payload stored at `key` is a SUCCESS, false when it
-   * is none, and nil when it cannot tell. After nil, or without a probe, the store reads, asks `isSuccess`, and writes
-   * only if the value is unchanged.
+   * is none, and nil when it cannot tell. It may not be called where there is nothing. After nil, or without a probe, the
+   * store reads, asks `isSuccess`, and writes only if the value is unchanged.
    */
   readonly probe?: string;
   /** The same for a payload in hand. False for a payload that cannot be decoded. */

@@ -77,15 +77,18 @@ local function write(key, payload, ttl)
   if type(head) == 'table' then
     return head.err
   end
-  local told, kept = pcall(is_success, key)
-  if not told then
-    return type(kept) == 'table' and kept.err or tostring(kept)
-  end
-  if kept then
-    return ${KEPT}
-  end
-  if kept == nil then
-    return ${UNKNOWN}
+  -- most often there is nothing, and nothing to ask the probe about
+  if head ~= '' then
+    local told, kept = pcall(is_success, key)
+    if not told then
+      return type(kept) == 'table' and kept.err or tostring(kept)
+    end
+    if kept then
+      return ${KEPT}
+    end
+    if kept == nil then
+      return ${UNKNOWN}
+    end
   end
   return store(key, payload, ttl)
 end
