@@ -12,6 +12,13 @@ export interface RedisStream {
   destroy(error?: Error): unknown;
 }
 
+/** The same, of a client. */
+export interface RedisSocket extends RedisStream {
+  /** What is written until `uncork` leaves in one piece. */
+  cork(): void;
+  uncork(): void;
+}
+
 /** A pipeline of subscriptions. */
 export interface RedisPipeline {
   subscribe(channel: string): unknown;
@@ -32,7 +39,7 @@ export interface RedisClient {
   /** What the next `connect` goes by. */
   readonly options: ClientOptions;
   /** The present socket; there is none before the first `connect`. */
-  readonly stream: RedisStream;
+  readonly stream: RedisSocket;
   connect(): Promise<void>;
   disconnect(): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
