@@ -151,7 +151,7 @@ export class Codec {
   #encode(meta: TaskMeta): string | Uint8Array {
     const converted = this.#convert(meta, 'wrap');
     // Python needs the field, and JSON leaves out what is undefined.
-    const document = { ...converted, result: converted.result ?? null };
+    const document = converted.result === undefined ? { ...converted, result: null } : converted;
     const encode = (result: unknown): string | Uint8Array => this.#serializer.encode({ ...document, result });
     return hasException(meta) ? this.#legibly(meta.result, encode) : this.#serializer.encode(document);
   }

@@ -7,6 +7,7 @@ import { ConnectionNews, type NewsSource } from './connection-news.ts';
 import { withDeadline } from './deadline.ts';
 import {
   advice,
+  broken,
   describeUser,
   forUser,
   isLoginRefusal,
@@ -17,7 +18,6 @@ import {
   unavailable,
 } from './errors.ts';
 import { Link } from './link.ts';
-import { MIB } from './traffic.ts';
 
 /** Settings of a {@link Connection}. */
 export interface ConnectionOptions extends NewsSource {
@@ -39,7 +39,6 @@ interface Waiter {
   readonly timer: Timer;
 }
 
-/** What to check while there is no error to tell of. */
 const NO_ANSWER = 'no answer yet; check the address, and that both sides or neither use TLS';
 /** How long a refused login stands before a call may try it again. */
 const REFUSED_FOR_MS = 3000;
@@ -80,6 +79,8 @@ export class Connection implements Caller {
   #cause: Error | undefined;
   #refusedAtMs = 0;
   #readies = 0;
+  /** Whether calls that waited for the connection are about to be sent. */
+  #handing = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: ConnectionOptions) {
@@ -132,8 +133,8 @@ export class Connection implements Caller {
    * @throws BackendClosedError
    */
   whenReady(timeoutMs: number = this.#options.timeoutMs): Promise<RedisClient> {
-    // A socket that broke is still called ready until its events say otherwise.
-    if (this.#state === 'ready' && this.#link?.client.stream.writable) return Promise.resolve(this.#link.client);
+    const ready = this.#ready();
+    if (ready) return Promise.resolve(ready);
     if (this.#state === 'closed') return Promise.reject(new BackendClosedError());
     if (this.#state === 'refused' && this.#options.clock.now() < this.#refusedAtMs + REFUSED_FOR_MS) {
       return Promise.reject(this.#refusal());
@@ -158,7 +159,10 @@ export class Connection implements Caller {
    */
   async run<T>(call: Call<T>): Promise<T> {
     const acceptedMs = this.#options.clock.now();
-    const answer = this.whenReady(call.timeoutMs).then((client) => this.#send(client, call, acceptedMs));
+    const send = (client: RedisClient): Promise<T> => this.#send(client, call, acceptedMs);
+    // In this turn where it can be, but not before those that came first.
+    const ready = this.#handing ? undefined : this.#ready();
+    const answer = ready ? send(ready) : this.whenReady(call.timeoutMs).then(send);
     if (!call.patient) this.#inFlight.add(answer);
     try {
       return await answer;
@@ -194,6 +198,11 @@ export class Connection implements Caller {
     await this.#link?.stop();
   }
 
+  /** The client, unless its socket broke, which is still called ready until its events say otherwise. */
+  #ready(): RedisClient | undefined {
+    return this.#state === 'ready' && this.#link?.client.stream.writable ? this.#link.client : undefined;
+  }
+
   async #send<T>(client: RedisClient, call: Call<T>, acceptedMs: number): Promise<T> {
     const { clock, address } = this.#options;
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs;
@@ -211,11 +220,8 @@ export class Connection implements Caller {
     if (error instanceof BackendError) return error;
     if (!isReply(error)) {
       if (this.#state === 'closed') return new BackendClosedError();
-      const reason = this.#cause ? advice(this.#cause) : sanitise(error).message;
-      return unavailable(
-        `The link to Redis at ${this.#options.address} broke during ${call.what} (${reason}).${sizeAdvice(call)}`,
-        this.#cause ?? sanitise(error),
-      );
+      const cause = this.#cause ?? sanitise(error);
+      return broken(this.#options.address, call, this.#cause ? advice(cause) : cause.message, cause);
     }
     // This master has become a replica: connecting anew may find the new one.
     if (replyOf(error) === 'READONLY') this.#link?.drop(sanitise(error));
@@ -251,6 +257,8 @@ export class Connection implements Caller {
     this.#news.ready(attempt, first);
     for (const listener of this.#readyListeners) listener(first);
     for (const waiter of this.#takeWaiters()) waiter.resolve(client);
+    this.#handing = true;
+    queueMicrotask(() => (this.#handing = false));
   }
 
   #onDown(cause: Error, attempt: number): void {
@@ -300,10 +308,4 @@ export class Connection implements Caller {
     for (const waiter of waiters) waiter.timer.cancel();
     return waiters;
   }
-}
-
-/** Redis hangs up on what is too large for it, most often before anyone has read why. */
-function sizeAdvice({ bytes = 0 }: Call<unknown>): string {
-  if (bytes < MIB) return '';
-  return ` It sends ${(bytes / MIB).toFixed(1)} MiB: if that breaks the link each time, it is more than proto-max-bulk-len.`;
 }

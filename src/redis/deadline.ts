@@ -40,14 +40,15 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
       // After a stall of our own the reply may lie unread in the socket: look at it before judging.
       timer = clock.after(left(), () => setImmediate(judge));
     };
+    addTraffic(stream, bytes);
+    const answer = send();
     arm();
     const settle = (): void => {
       settled = true;
       timer.cancel();
       addTraffic(stream, -bytes);
     };
-    addTraffic(stream, bytes);
-    send().finally(settle).then(resolve, reject);
+    answer.finally(settle).then(resolve, reject);
   });
 }
 

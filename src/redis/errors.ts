@@ -3,7 +3,9 @@
  * none is ever passed on: what leaves this package is a copy of the message and the code.
  */
 import { BackendError } from '../errors.ts';
+import type { Call } from './call.ts';
 import { grantFor, isDenied, type Needs } from './permissions.ts';
+import { MIB } from './traffic.ts';
 
 /** Whether Redis said this, rather than ioredis or the system. */
 export function isReply(error: Error): boolean {
@@ -82,6 +84,20 @@ export function describeUser(name: string | null | undefined): string {
 /** The error of a call that had no answer. */
 export function unavailable(message: string, cause?: Error): BackendError {
   return new BackendError(message, { code: 'CELERY_BACKEND_UNAVAILABLE', cause });
+}
+
+/** The same for a call during which the link broke. Redis hangs up on what is too large for it, most often before anyone has read why. */
+export function broken(
+  address: string,
+  { what, bytes = 0 }: Pick<Call<unknown>, 'what' | 'bytes'>,
+  reason: string,
+  cause: Error,
+): BackendError {
+  const size = ` It sends ${(bytes / MIB).toFixed(1)} MiB: if that breaks the link each time, it is more than proto-max-bulk-len.`;
+  return unavailable(
+    `The link to Redis at ${address} broke during ${what} (${reason}).${bytes < MIB ? '' : size}`,
+    cause,
+  );
 }
 
 /** What failed before there was a handshake, and is to count as its refusal. `message` holds no secret. */

@@ -1,6 +1,17 @@
 /** Collects what is asked for in one turn of the event loop, so that it leaves together. */
+
+/** For microtasks. `queueMicrotask` would make an async resource for each. */
+const SOON = Promise.resolve();
+
+/** See above. */
 export class TickBatch<Item> {
   readonly #send: (items: Item[]) => void;
+  readonly #afterMicrotasks = (): void => {
+    process.nextTick(this.#flush);
+  };
+  readonly #flush = (): void => {
+    this.flush();
+  };
   #items: Item[] = [];
 
   /** @param send - takes the items of a turn, in the order they were added; must not throw */
@@ -13,11 +24,7 @@ export class TickBatch<Item> {
     this.#items.push(item);
     if (this.#items.length > 1) return;
     // After everything else that runs in this turn: microtasks first, then the ticks they queued.
-    queueMicrotask(() => {
-      process.nextTick(() => {
-        this.flush();
-      });
-    });
+    void SOON.then(this.#afterMicrotasks);
   }
 
   /** Sends what there is now. */
