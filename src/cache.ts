@@ -13,8 +13,21 @@ export interface CacheLimits {
   readonly expires: number | null;
 }
 
+/** So many results are put aside, and so many bytes of them. */
+const MAX_ASIDE = 2048;
+const MAX_ASIDE_BYTES = 2 ** 20;
+
 /** Forgotten ids that are remembered, so that a read in flight cannot put them back. */
 const REMEMBERED_FORGETS = 10_000;
+
+interface Entry {
+  readonly taskId: string;
+  readonly meta: TaskMeta;
+  readonly bytes: number;
+  readonly epoch: number;
+  /** When it came, on the monotonic clock. */
+  readonly cameMs: number;
+}
 
 /**
  * An LRU of SUCCESS metas: any other state may still change. An entry lives no longer than the result itself.
@@ -28,6 +41,12 @@ export class ResultCache {
   readonly #entries: LRUCache<string, TaskMeta> | undefined;
   readonly #limits: CacheLimits;
   readonly #clock: Clock;
+  /**
+   * Not taken in yet, so that whoever waited goes first: the next look at the cache takes them in. Of a burst of results
+   * most would only push one another out, and are never taken in at all.
+   */
+  #aside: Entry[] = [];
+  #asideBytes = 0;
   /** Forgotten ids with the epoch of their forgetting, oldest first. */
   readonly #forgotten = new Map<string, number>();
   /** Reads that began before this are not taken in at all: their forgets are no longer remembered. */
@@ -50,11 +69,13 @@ export class ResultCache {
   }
 
   get size(): number {
+    this.#takeIn();
     return this.#entries?.size ?? 0;
   }
 
   /** Payload bytes of all entries. */
   get bytes(): number {
+    this.#takeIn();
     return this.#entries?.calculatedSize ?? 0;
   }
 
@@ -64,25 +85,29 @@ export class ResultCache {
   }
 
   get(taskId: string): TaskMeta | undefined {
+    this.#takeIn();
     const meta = this.#entries?.get(taskId);
     if (meta) this.hits += 1;
     return meta;
   }
 
   has(taskId: string): boolean {
+    this.#takeIn();
     return this.#entries?.has(taskId) ?? false;
   }
 
   /** Takes in a SUCCESS whose read began at `epoch`; ignores every other state. */
   set(taskId: string, meta: TaskMeta, bytes: number, epoch: number): void {
     if (!this.#entries || meta.status !== 'SUCCESS') return;
-    if (epoch < this.#oldest || (this.#forgotten.get(taskId) ?? 0) > epoch) return;
-    const ttl = this.#lifetime(meta);
-    if (ttl > 0) this.#entries.set(taskId, meta, { size: Math.max(1, bytes), ...(ttl < Infinity && { ttl }) });
+    this.#aside.push({ taskId, meta, bytes, epoch, cameMs: this.#clock.now() });
+    this.#asideBytes += bytes;
+    if (this.#aside.length > MAX_ASIDE || this.#asideBytes > Math.min(MAX_ASIDE_BYTES, this.#limits.maxBytes))
+      this.#takeIn();
   }
 
   /** Drops a result, and any that a read in flight would bring. */
   forget(taskId: string): void {
+    this.#takeIn();
     this.#entries?.delete(taskId);
     this.#epoch += 1;
     this.#forgotten.delete(taskId);
@@ -96,16 +121,35 @@ export class ResultCache {
   }
 
   clear(): void {
+    this.#aside = [];
+    this.#asideBytes = 0;
     this.#entries?.clear();
     this.#forgotten.clear();
   }
 
+  #takeIn(): void {
+    if (this.#aside.length === 0) return;
+    const aside = this.#aside;
+    this.#aside = [];
+    this.#asideBytes = 0;
+    const { maxEntries } = this.#limits;
+    // The last that there is room for.
+    for (const entry of maxEntries > 0 ? aside.slice(-maxEntries) : aside) this.#add(entry);
+  }
+
+  #add({ taskId, meta, bytes, epoch, cameMs }: Entry): void {
+    if (epoch < this.#oldest || (this.#forgotten.get(taskId) ?? 0) > epoch) return;
+    const ttl = this.#lifetime(meta, cameMs);
+    if (ttl > 0) this.#entries?.set(taskId, meta, { size: Math.max(1, bytes), ...(ttl < Infinity && { ttl }) });
+  }
+
   /** Milliseconds that a result has left. */
-  #lifetime(meta: TaskMeta): number {
+  #lifetime(meta: TaskMeta, cameMs: number): number {
     const { expires } = this.#limits;
     if (expires === null) return Infinity;
     const done = parseDateDone(meta.date_done);
-    const age = Number.isNaN(done) ? 0 : Math.max(0, this.#clock.wall() - done);
+    const known = this.#clock.now() - cameMs;
+    const age = Number.isNaN(done) ? known : Math.max(known, this.#clock.wall() - done);
     return expires * 1000 - age;
   }
 }

@@ -91,6 +91,27 @@ describe('the cache', () => {
     expect(results.has('a')).toBe(true);
   });
 
+  it('keeps the last of a burst, as many as there is room for', () => {
+    const results = cache({ maxEntries: 10, maxBytes: 2 ** 20 });
+    for (let i = 0; i < 3000; i += 1) results.set(`${i}`, success(), 1, results.epoch);
+    const kept = Array.from({ length: 3000 }, (_, i) => i).filter((i) => results.has(`${i}`));
+    expect(kept).toEqual(Array.from({ length: 10 }, (_, i) => 2990 + i));
+    expect([results.size, results.bytes]).toEqual([10, 10]);
+  });
+
+  it('keeps a whole burst where entries have no limit', () => {
+    const results = cache({ maxEntries: 0, maxBytes: 2 ** 20 });
+    for (let i = 0; i < 3000; i += 1) results.set(`${i}`, success(), 1, results.epoch);
+    expect([results.size, results.bytes]).toEqual([3000, 3000]);
+  });
+
+  it('forgets a result that nobody has looked for', () => {
+    const results = cache();
+    results.set('a', success(), 1, results.epoch);
+    results.forget('a');
+    expect(results.has('a')).toBe(false);
+  });
+
   it('does not take in a result that was forgotten since its read began', () => {
     const results = cache();
     const { epoch } = results;
