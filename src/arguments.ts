@@ -86,6 +86,14 @@ export interface WaitOptions extends MetaWaitOptions {
   readonly propagate?: boolean | undefined;
 }
 
+/** Options by which a failure is thrown. */
+export interface Propagating {
+  readonly propagate?: true | undefined;
+}
+
+/** What {@link BaseBackend.watch} takes. */
+export type WatchOptions = Pick<MetaWaitOptions, 'timeout' | 'signal'>;
+
 /** @throws InvalidArgumentError */
 export function checkState(state: unknown): void {
   if (typeof state === 'string' && state !== '') return;

@@ -11,12 +11,14 @@ import {
   type StartedOptions,
   type StoreOptions,
   type MetaWaitOptions,
+  type Propagating,
   type WaitOptions,
+  type WatchOptions,
 } from './arguments.ts';
+import { settle, waitForAll, waitForAny } from './awaiting.ts';
 import type { ChordOutcome } from './chords/chords.ts';
 import type { Clock } from './clock.ts';
 import type { WaitEnd } from './consumer/channel.ts';
-import type { Completion } from './consumer/completions.ts';
 import type { BackendStats, Warnings } from './diagnostics.ts';
 import { BackendClosedError } from './errors.ts';
 import { checkId, isId } from './keys.ts';
@@ -24,7 +26,9 @@ import type { GroupTuple, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
 import type { ResolvedOptions } from './options.ts';
 import { assemble, type Parts, statsOf } from './parts.ts';
 import type { Driver, StoreOutcome } from './ports.ts';
+import type { Settled, Succeeded, TimedOut } from './settled.ts';
 import { PROPAGATE_STATES, type TaskState } from './states.ts';
+import { Stream } from './stream.ts';
 import type { MarkOutcome } from './worker.ts';
 
 /** Milliseconds that `close` gives what is on its way to Redis, when all other time is up. */
@@ -102,6 +106,19 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   /**
+   * Tells of a running task, for those who watch it: stores `meta` as the result in a state of the task's own, such as
+   * PROGRESS. Like Celery's it stores whether results are ignored or not. Sends what `storeResult` sends, which keeps a
+   * SUCCESS and the order of the calls, so that nobody has to wait for this; a rejection is to be handled all the same.
+   *
+   * @param meta - what PROGRESS tells: `{ current: 3, total: 10 }`
+   * @throws as {@link storeResult}
+   * @see celery.app.task.Task.update_state
+   */
+  updateState(taskId: string, state: TaskState, meta?: unknown, options?: StartedOptions): Promise<StoreOutcome> {
+    return this.storeResult(taskId, meta, state, options);
+  }
+
+  /**
    * Waits until the task is ready and returns its value: from the cache at once, else the moment it is published.
    * RETRY, PROGRESS and other states do not end it.
    *
@@ -112,7 +129,7 @@ export abstract class BaseBackend implements AsyncDisposable {
    * @throws TimeoutError, BackendClosedError, DecodeError, BackendGetMetaError; the reason of `signal`
    * @see celery.result.AsyncResult.get
    */
-  waitFor<T = unknown>(taskId: string, options?: WaitOptions & { readonly propagate?: true | undefined }): Promise<T>;
+  waitFor<T = unknown>(taskId: string, options?: WaitOptions & Propagating): Promise<T>;
   waitFor<T = unknown>(taskId: string, options: WaitOptions): Promise<T | Error>;
   async waitFor<T = unknown>(taskId: string, options: WaitOptions = {}): Promise<T | Error> {
     const begun = this.#begin(taskId, options);
@@ -147,21 +164,69 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   /**
-   * The ready metas of many tasks with their ids, each task once, as they become ready; failed ones too. One limit
-   * bounds them all, from the first step on; whoever stops early leaves nothing behind.
+   * What becomes of a task: its value or its error, to be told apart by `status`; `TIMEOUT` when it was not ready in time.
    *
-   * Sends MGET for those not known, then SUBSCRIBE and MGET for those that were not ready.
+   * Sends what `waitFor` sends.
    *
-   * @throws TimeoutError naming the first task that is not ready; else as {@link waitFor}
+   * @throws what says nothing of the task: BackendClosedError, DecodeError, BackendGetMetaError; the reason of `signal`
+   */
+  settle<T = unknown>(taskId: string, options: MetaWaitOptions = {}): Promise<Settled<T> | TimedOut> {
+    return settle<T>(this, taskId, options);
+  }
+
+  /**
+   * Every state of a task that is seen, PROGRESS with its data, the ready one last, which is no error if the task failed.
+   * The present state comes first, if one is stored. One limit bounds it, from the first `next` on; whoever leaves, also
+   * by `return` while a `next` is pending, ends the wait and its subscription at once.
+   *
+   * A reader who is slow keeps nobody: of more than 100 states that it left unread the oldest are dropped, never the
+   * ready one. Sends what `waitFor` sends.
+   *
+   * @throws TimeoutError, BackendClosedError, DecodeError, BackendGetMetaError after what was seen; the reason of `signal`
+   */
+  watch(taskId: string, options: WatchOptions = {}): AsyncGenerator<TaskMeta, void, undefined> {
+    return new Stream((left) => this.#watch(taskId, options, left));
+  }
+
+  /**
+   * What becomes of many tasks, each once, as they become ready; failed ones are no errors. One limit bounds them all, from
+   * the first `next` on; whoever stops early, also by `return` while a `next` is pending, leaves nothing behind.
+   *
+   * Sends MGET for those not known, then SUBSCRIBE and GET for those that were not ready.
+   *
+   * @throws TimeoutError naming the first task that is not ready; else as {@link settle}
    * @see celery.backends.base.Backend.get_many, with push in the place of polls
    */
-  async *waitForMany(
+  asCompleted<T = unknown>(
     taskIds: readonly string[],
     options: MetaWaitOptions = {},
-  ): AsyncGenerator<Completion, void, undefined> {
-    const timeoutMs = checkWait(options);
-    this.#checkAll(taskIds);
-    yield* this.#parts.waiting.many(taskIds, timeoutMs, options);
+  ): AsyncGenerator<Settled<T>, void, undefined> {
+    return new Stream((left) => this.#asCompleted<T>(taskIds, options, left));
+  }
+
+  /**
+   * The values of many tasks, in the order of the ids. The first task that fails, in the order of completion, ends it with
+   * its error. Sends what `asCompleted` sends.
+   *
+   * @throws as {@link waitFor}; TimeoutError names the first task that is not ready
+   * @see celery.result.ResultSet.join_native
+   */
+  waitForAll<T = unknown>(taskIds: readonly string[], options?: WaitOptions & Propagating): Promise<T[]>;
+  waitForAll<T = unknown>(taskIds: readonly string[], options: WaitOptions): Promise<(T | Error)[]>;
+  waitForAll<T = unknown>(taskIds: readonly string[], options: WaitOptions = {}): Promise<(T | Error)[]> {
+    return waitForAll<T>(this, taskIds, options);
+  }
+
+  /**
+   * The first task that is ready, with its value, or with `propagate: false` its error; the other waits end. Of several that
+   * are ready the first in the order of the ids. Sends what `asCompleted` sends.
+   *
+   * @throws as {@link waitForAll}; InvalidArgumentError for no ids at all
+   */
+  waitForAny<T = unknown>(taskIds: readonly string[], options?: WaitOptions & Propagating): Promise<Succeeded<T>>;
+  waitForAny<T = unknown>(taskIds: readonly string[], options: WaitOptions): Promise<Settled<T>>;
+  waitForAny<T = unknown>(taskIds: readonly string[], options: WaitOptions = {}): Promise<Settled<T>> {
+    return waitForAny<T>(this, taskIds, options);
   }
 
   /** The state of a task; PENDING when nothing is stored. Sends GET, unless the result is known. */
@@ -429,6 +494,23 @@ export abstract class BaseBackend implements AsyncDisposable {
     await this.#parts.worker.close(leftMs());
     await this.#parts.storer.close(leftMs(), () => this.#parts.driver.close(leftMs() + GRACE_MS));
     this.#parts.cache.clear();
+  }
+
+  async *#watch(taskId: string, options: WatchOptions, left: AbortSignal): AsyncGenerator<TaskMeta, void, undefined> {
+    checkId(taskId);
+    const timeoutMs = checkWait(options);
+    this.#checkOpen();
+    yield* this.#parts.waiting.watch(taskId, timeoutMs, options.signal, left);
+  }
+
+  async *#asCompleted<T>(
+    taskIds: readonly string[],
+    options: MetaWaitOptions,
+    left: AbortSignal,
+  ): AsyncGenerator<Settled<T>, void, undefined> {
+    const timeoutMs = checkWait(options);
+    this.#checkAll(taskIds);
+    yield* this.#parts.waiting.many<T>(taskIds, timeoutMs, options, left);
   }
 
   #begin(taskId: string, options: MetaWaitOptions): WaitEnd | Promise<WaitEnd> {

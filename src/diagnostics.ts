@@ -7,7 +7,7 @@ import type { StoreOutcome } from './ports.ts';
 
 /**
  * How a wait had its result: `'cache'`: it was known; `'held'`: `onTaskCall` had it; `'message'`: it was published;
- * `'read'`: by the read that follows a subscription, or that of `waitForMany` or of a timeout of 0; `'backstop'`: by the
+ * `'read'`: by the read that follows a subscription, or that of `asCompleted` or of a timeout of 0; `'backstop'`: by the
  * slow re-read; `'last look'`: by the read at the deadline.
  */
 export type AnsweredBy = 'cache' | 'held' | 'message' | 'read' | 'backstop' | 'last look';
@@ -43,7 +43,7 @@ export interface DiagnosticEvents {
     readonly error?: Error | undefined;
   };
   /**
-   * A wait has settled: each once, those of `waitForMany` and of joins for each task. Published in the async context of
+   * A wait has settled: each once, those of `asCompleted` and of joins for each task. Published in the async context of
    * whoever waits.
    */
   'celery-redis-backend:wait': {

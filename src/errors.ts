@@ -18,6 +18,7 @@
  * └── TaskError
  *     ├── TimeoutError         the wait's deadline passed
  *     ├── IncompleteStream     a result whose children are asked for is not ready
+ *     ├── ResultInvalidError   a result that a schema refuses; in invalid-result.ts
  *     └── RemoteError          the task failed
  *         ├── TaskRevokedError
  *         └── ChordError
@@ -46,6 +47,7 @@ export type ErrorCode =
   | 'CELERY_BACKEND_CLOSED'
   | 'CELERY_TIMEOUT'
   | 'CELERY_INCOMPLETE_STREAM'
+  | 'CELERY_RESULT_INVALID'
   | 'CELERY_TASK_FAILED'
   | 'CELERY_TASK_REVOKED'
   | 'CELERY_CHORD'

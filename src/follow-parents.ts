@@ -41,7 +41,7 @@ async function wait(
   }
   if (unknown.size === 0) return undefined;
   try {
-    for await (const [id, meta] of source.waitForMany([...unknown.keys(), task.id], options)) {
+    for await (const { taskId: id, meta } of source.asCompleted([...unknown.keys(), task.id], options)) {
       for (const each of unknown.get(id) ?? [task]) each.take(meta);
       if (id === task.id) return undefined;
       if (hasFailed(meta)) return meta;

@@ -5,15 +5,17 @@ export type {
   FailureOptions,
   MarkOptions,
   MetaWaitOptions,
+  Propagating,
   StartedOptions,
   StoreOptions,
   WaitOptions,
+  WatchOptions,
 } from './arguments.ts';
 export { BaseBackend } from './backend.ts';
+export type { TaskSource } from './checked-source.ts';
 export type { ChordOutcome } from './chords/chords.ts';
 export type { Clock, Timer } from './clock.ts';
 export type { MetaObserver } from './consumer/channel.ts';
-export type { Completion } from './consumer/completions.ts';
 export type { CollectOptions, Dependency } from './dependencies.ts';
 export { configFromEnv } from './env.ts';
 export type {
@@ -48,6 +50,7 @@ export {
 } from './errors.ts';
 export type { ErrorClass, ExceptionMapping } from './exceptions.ts';
 export { ExceptionRegistry, registerException } from './exceptions.ts';
+export { ResultInvalidError } from './invalid-result.ts';
 export type { ExceptionInfo, GroupTuple, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
 export type { BackendOptions, DefaultOptions } from './options.ts';
 export { DEFAULTS } from './options.ts';
@@ -60,7 +63,7 @@ export type { TaskMessage, WorkerContext } from './request.ts';
 export { requestFromMessage } from './request.ts';
 export { AsyncResult, GroupResult, resultFromTuple } from './result.ts';
 export type { GetOptions, Result, ResultSource, TaskResult } from './result-node.ts';
-export type { JoinOptions, LookOptions, Propagating } from './result-set.ts';
+export type { JoinOptions, LookOptions } from './result-set.ts';
 export { ResultSet } from './result-set.ts';
 export type { AlwaysRetry, RetryPolicy } from './retry.ts';
 export type { SerializerFactory } from './serializers/index.ts';
@@ -74,7 +77,11 @@ export type { TypeEncoder, ValueClass } from './serializers/types.ts';
 export { registerType, TypeRegistry } from './serializers/types.ts';
 export { Decimal, PlainDate, PlainTime, Uuid } from './serializers/values.ts';
 export { createYamlSerializer } from './serializers/yaml.ts';
+export type { SchemaIssue, SchemaOutput, SchemaResult, StandardSchema } from './schema.ts';
+export type { Failed, Settled, Succeeded, TimedOut } from './settled.ts';
 export type { Signature, SignatureOptions } from './signature.ts';
 export type { CeleryState, ReadyState, TaskState } from './states.ts';
 export { EXCEPTION_STATES, isReady, PROPAGATE_STATES, READY_STATES, UNREADY_STATES } from './states.ts';
+export type { Invalid, TypedTasks } from './typed.ts';
+export { tasks, TypedTask } from './typed.ts';
 export type { MarkOutcome } from './worker.ts';

@@ -84,8 +84,8 @@ async function* ready(
     }
   }
   if (waiting.length === 0) return;
-  for await (const [id, meta] of source.waitForMany(waiting, options)) {
-    const part = parts.get(id);
+  for await (const { taskId, meta } of source.asCompleted(waiting, options)) {
+    const part = parts.get(taskId);
     if (!part) continue;
     for (const task of part.tasks) task.take(meta);
     yield part;

@@ -1,9 +1,9 @@
 /** What tasks' results and groups' have in common, and what they need of a backend. */
 import type { MetaWaitOptions, WaitOptions } from './arguments.ts';
 import type { Clock } from './clock.ts';
-import type { Completion } from './consumer/completions.ts';
 import { type GroupTuple, PENDING_META, type ResultTuple, type TaskMeta } from './meta.ts';
 import type { StoreOutcome } from './ports.ts';
+import type { Settled } from './settled.ts';
 import { PROPAGATE_STATES } from './states.ts';
 
 /** A backend, as results see it. */
@@ -12,7 +12,7 @@ export interface ResultSource {
   getTaskMeta(taskId: string): Promise<TaskMeta>;
   getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>>;
   waitForMeta(taskId: string, options?: MetaWaitOptions): Promise<TaskMeta>;
-  waitForMany(taskIds: readonly string[], options?: MetaWaitOptions): AsyncGenerator<Completion, void, undefined>;
+  asCompleted(taskIds: readonly string[], options?: MetaWaitOptions): AsyncGenerator<Settled, void, undefined>;
   forget(taskId: string): Promise<void>;
   saveGroup(groupId: string, group: GroupTuple): Promise<StoreOutcome>;
   restoreGroup(groupId: string): Promise<GroupTuple | null>;

@@ -1,5 +1,5 @@
 /** Many results as one. */
-import type { WaitOptions } from './arguments.ts';
+import type { Propagating, WaitOptions } from './arguments.ts';
 import { InvalidArgumentError } from './errors.ts';
 import { inCompletion, inOrder, type Joined } from './joining.ts';
 import type { TaskMeta } from './meta.ts';
@@ -21,11 +21,6 @@ export type LookOptions = Pick<GetOptions, 'propagate' | 'callback'>;
 
 /** What a join takes. */
 export type JoinOptions = Omit<GetOptions, 'followParents'>;
-
-/** Options by which a failure is thrown. */
-export interface Propagating {
-  readonly propagate?: true | undefined;
-}
 
 /**
  * A collection of results, of tasks and of groups. A group among them counts as one member, whose value is the list of

@@ -1,5 +1,5 @@
 /** Results as objects: a task's, a group's, and how they come from the tuples of the wire. */
-import { checkWait } from './arguments.ts';
+import { checkWait, type Propagating } from './arguments.ts';
 import { collect, type CollectOptions, type Dependency, iterdeps } from './dependencies.ts';
 import { DecodeError } from './errors.ts';
 import { waitAlong } from './follow-parents.ts';
@@ -15,7 +15,7 @@ import {
   type ResultSource,
   type TaskResult,
 } from './result-node.ts';
-import { type LookOptions, type Propagating, ResultSet } from './result-set.ts';
+import { type LookOptions, ResultSet } from './result-set.ts';
 import { describe } from './serializers/excerpt.ts';
 import { TaskView } from './task-view.ts';
 import { isGroupTuple, parseTuple } from './tuples.ts';
@@ -52,7 +52,7 @@ export class AsyncResult<T = unknown> extends TaskView implements TaskResult<T> 
    * Waits until the task is ready and returns its value. RETRY, PROGRESS and other states do not end it; the failure of a
    * parent does, at once and with the parent's error.
    *
-   * Sends what BaseBackend.waitFor sends; with parents what waitForMany sends for all of them.
+   * Sends what BaseBackend.waitFor sends; with parents what asCompleted sends for all of them.
    *
    * @throws the task's own error, or a parent's
    * @throws TimeoutError, BackendClosedError, DecodeError, BackendGetMetaError; the reason of `signal`

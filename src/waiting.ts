@@ -5,10 +5,11 @@ import type { ResultCache } from './cache.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Codec } from './codec.ts';
 import { failureOf, type MetaObserver, type WaitEnd, WaitFailure, type WaitLimits } from './consumer/channel.ts';
-import { type Completion, Completions } from './consumer/completions.ts';
+import { Completions } from './consumer/completions.ts';
 import type { Consumer } from './consumer/consumer.ts';
+import { Feed } from './consumer/feed.ts';
 import { Looks } from './consumer/looks.ts';
-import { abortable, Signals } from './consumer/signals.ts';
+import { abortable, onAbort, Signals } from './consumer/signals.ts';
 import { WaitReport, type WaitReporter } from './consumer/wait-report.ts';
 import type { AnsweredBy } from './diagnostics.ts';
 import { TimeoutError } from './errors.ts';
@@ -16,8 +17,11 @@ import type { Loader } from './loader.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { ResultStore } from './ports.ts';
 import type { Reader } from './reader.ts';
+import { type Settled, settledOf } from './settled.ts';
 import { isReady } from './states.ts';
 
+/** States that a watcher may leave unread: of more the oldest are dropped, of which none is ready. */
+const MAX_UNREAD = 100;
 /** Milliseconds that the sending of a task is put off for its subscription. */
 const SENDING_DELAY_MS = 100;
 
@@ -34,12 +38,22 @@ export interface WaitingParts {
   readonly lastLookMs: number;
 }
 
+/** Aborted with the first of two. */
+function anyOf(signal: AbortSignal | undefined, other: AbortSignal | undefined): AbortSignal | undefined {
+  return signal && other ? AbortSignal.any([signal, other]) : (signal ?? other);
+}
+
+/** A stream, as far as the signal of its reader is concerned. */
+interface Abortable {
+  abort(reason: unknown): void;
+}
+
 /** Waits whose arguments are checked. Their metas are for readers: an error is built for each wait. */
 export class Waiting {
   readonly #parts: WaitingParts;
   readonly #looks = new Looks();
-  readonly #signals = new Signals<Completions>((completions, reason) => {
-    completions.abort(reason);
+  readonly #signals = new Signals<Abortable>((stream, reason) => {
+    stream.abort(reason);
   });
 
   constructor(parts: WaitingParts) {
@@ -64,11 +78,8 @@ export class Waiting {
    * @param timeoutMs - 0 = one read; undefined = no limit
    */
   begin(taskId: string, timeoutMs: number | undefined, options: MetaWaitOptions): WaitEnd | Promise<WaitEnd> {
-    const limits = { timeoutMs, signal: options.signal, onMessage: this.#presenting(options.onMessage, taskId) };
-    const report = WaitReport.begin(this.#parts.clock);
-    return report
-      ? report.follow(taskId, limits, (traced) => this.#begin(taskId, traced))
-      : this.#begin(taskId, limits);
+    const onMessage = this.#presenting(options.onMessage, taskId);
+    return this.#reported(taskId, { timeoutMs, signal: options.signal, onMessage });
   }
 
   /**
@@ -92,16 +103,61 @@ export class Waiting {
     timer?.cancel();
   }
 
-  /** The ready metas of many tasks, as they come. */
-  async *many(
+  /**
+   * The metas of one task as they are seen, the ready one last: a wait whose observer only takes notes, so that a reader
+   * who is slow keeps nobody.
+   *
+   * @param left - aborted when the reader leaves
+   */
+  async *watch(
+    taskId: string,
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+    left: AbortSignal,
+  ): AsyncGenerator<TaskMeta, void, undefined> {
+    const feed = new Feed<TaskMeta>(MAX_UNREAD);
+    const ending = new AbortController();
+    const stop = (failure?: WaitFailure): void => {
+      feed.abort(failure);
+      ending.abort(failure?.error());
+    };
+    const stream: Abortable = {
+      abort: (reason) => {
+        stop(new WaitFailure('aborted', () => reason));
+      },
+    };
+    onAbort(left, stop);
+    if (signal) this.#signals.add(signal, stream);
+    const onMessage: MetaObserver = (meta) => {
+      feed.push(meta);
+    };
+    void this.#endWith(feed, this.#reported(taskId, { timeoutMs, signal: ending.signal, onMessage }));
+    try {
+      for await (const meta of feed.items()) yield this.#parts.codec.present(meta, taskId);
+    } finally {
+      stop();
+      if (signal) this.#signals.remove(signal, stream);
+    }
+  }
+
+  /**
+   * What becomes of many tasks, as they become ready.
+   *
+   * @param left - aborted when the reader leaves; absent for one who leaves between two tasks only
+   */
+  async *many<T>(
     taskIds: readonly string[],
     timeoutMs: number | undefined,
     { signal, onMessage }: MetaWaitOptions,
-  ): AsyncGenerator<Completion, void, undefined> {
+    left?: AbortSignal,
+  ): AsyncGenerator<Settled<T>, void, undefined> {
     const { store, codec, loader, consumer, clock, lastLookMs } = this.#parts;
     const report = this.#reporter(taskIds);
-    const left = loader.done ? { timeoutMs } : await this.#loadMany(new Set(taskIds), { timeoutMs, signal }, report);
+    const limits = loader.done
+      ? { timeoutMs }
+      : await this.#loadMany(new Set(taskIds), { timeoutMs, signal: anyOf(signal, left) }, report);
     signal?.throwIfAborted();
+    if (left?.aborted) return;
     const completions = new Completions(
       {
         clock,
@@ -114,11 +170,16 @@ export class Waiting {
         report,
       },
       taskIds,
-      { ...left, observerOf: (taskId) => this.#presenting(onMessage, taskId) },
+      { ...limits, observerOf: (taskId) => this.#presenting(onMessage, taskId) },
     );
+    if (left) {
+      onAbort(left, () => {
+        completions.leave();
+      });
+    }
     if (signal) this.#signals.add(signal, completions);
     try {
-      for await (const [taskId, meta] of completions.run()) yield [taskId, codec.present(meta, taskId)];
+      for await (const [taskId, meta] of completions.run()) yield settledOf<T>(taskId, codec.present(meta, taskId));
     } finally {
       if (signal) this.#signals.remove(signal, completions);
     }
@@ -167,6 +228,13 @@ export class Waiting {
   /** A wait that has what it waits for has used up what is held for it. */
   #drop(taskId: string, { status }: TaskMeta): void {
     if (isReady(status)) this.#parts.consumer.holds.drop(taskId);
+  }
+
+  #reported(taskId: string, limits: WaitLimits): WaitEnd | Promise<WaitEnd> {
+    const report = WaitReport.begin(this.#parts.clock);
+    return report
+      ? report.follow(taskId, limits, (traced) => this.#begin(taskId, traced))
+      : this.#begin(taskId, limits);
   }
 
   #begin(taskId: string, limits: WaitLimits): WaitEnd | Promise<WaitEnd> {
@@ -236,6 +304,16 @@ export class Waiting {
     if (end instanceof WaitFailure || isReady(end.status)) return end;
     consumer.tally.timeouts += 1;
     return new WaitFailure('timeout', () => new TimeoutError(taskId, 0, 'unready'));
+  }
+
+  /** Never rejects. */
+  async #endWith(feed: Feed<TaskMeta>, wait: WaitEnd | Promise<WaitEnd>): Promise<void> {
+    try {
+      const end = await wait;
+      feed.end(end instanceof WaitFailure ? end : undefined);
+    } catch (error) {
+      feed.end(failureOf(error));
+    }
   }
 
   #presenting(onMessage: MetaObserver | undefined, taskId: string): MetaObserver | undefined {

@@ -33,7 +33,7 @@ export interface StorePlan {
 export interface WaitPlan {
   readonly at: number;
   readonly by: number;
-  /** One, or many for `waitForMany`. */
+  /** One, or many for `asCompleted`. */
   readonly tasks: readonly string[];
   readonly many: boolean;
   /** Milliseconds. */

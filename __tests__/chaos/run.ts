@@ -282,7 +282,7 @@ class Player {
     const options = { timeout: timeout / 1000, ...(signal && { signal }), ...(watched && { onMessage }) };
     const backend = this.#backend(by);
     if (many) {
-      for await (const [task, meta] of backend.waitForMany(tasks, options)) results.push(see(task, meta));
+      for await (const { taskId, meta } of backend.asCompleted(tasks, options)) results.push(see(taskId, meta));
     } else {
       const [task = ''] = tasks;
       results.push(see(task, await backend.waitForMeta(task, options)));

@@ -117,7 +117,7 @@ const CASES: readonly [string, BackendOptions, (given: Given) => Promise<Pending
       const gone = lost();
       proxy.cut();
       await gone;
-      const many = backend.waitForMany([`${id}-2`, `${id}-3`])[Symbol.asyncIterator]();
+      const many = backend.asCompleted([`${id}-2`, `${id}-3`])[Symbol.asyncIterator]();
       return [backend.waitFor(id), backend.waitFor(id, { timeout: 3600 }), many.next(), backend.onTaskCall(id)];
     },
   ],

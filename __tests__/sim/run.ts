@@ -310,7 +310,7 @@ class Stage {
       ...(watch && { onMessage }),
     };
     if (many) {
-      for await (const [task, meta] of backend.waitForMany(tasks, options)) record.results.push(see(task, meta));
+      for await (const { taskId, meta } of backend.asCompleted(tasks, options)) record.results.push(see(taskId, meta));
     } else {
       const [task = ''] = tasks;
       record.results.push(see(task, await backend.waitForMeta(task, options)));

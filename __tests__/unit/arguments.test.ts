@@ -19,7 +19,7 @@ describe('a call with something else where its options belong', () => {
     markAsRetry: (bag) => backend.markAsRetry('t', null, bag),
     markAsRevoked: (bag) => backend.markAsRevoked('t', 'revoked', bag),
     waitFor: (bag) => backend.waitFor('t', bag),
-    waitForMany: (bag) => backend.waitForMany(['t'], bag).next(),
+    asCompleted: (bag) => backend.asCompleted(['t'], bag).next(),
     connect: (bag) => backend.connect(bag),
     onChordPartReturn: (bag) => backend.onChordPartReturn(bag, 'SUCCESS', 1),
   };

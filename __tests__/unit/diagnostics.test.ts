@@ -253,14 +253,14 @@ describe('README', () => {
 
 /** The value of the first of many waits. */
 async function first(results: Results, options: WaitOptions): Promise<unknown> {
-  for await (const [, meta] of results.backend.waitForMany(['t'], options)) return meta.result;
+  for await (const { meta } of results.backend.asCompleted(['t'], options)) return meta.result;
   return undefined;
 }
 
 /** Takes so many of a wait for many, and leaves. */
 async function collect(results: Results, ids: readonly string[], options: WaitOptions, count: number): Promise<void> {
   let left = count;
-  for await (const [taskId] of results.backend.waitForMany(ids, options)) if (taskId && --left === 0) return;
+  for await (const { taskId } of results.backend.asCompleted(ids, options)) if (taskId && --left === 0) return;
 }
 
 /** What was thrown where nobody caught it, meanwhile. */

@@ -35,7 +35,7 @@ describe('a join', () => {
 
   it('reads in one batch, subscribes to what was not ready, and asks for nothing that is known', async () => {
     await using results = new Results();
-    const many = jest.spyOn(results.backend, 'waitForMany');
+    const many = jest.spyOn(results.backend, 'asCompleted');
     const group = results.group('g', ['a', 'b', 'c']);
     await results.succeed('a');
     await group.results[0]?.get();
@@ -186,7 +186,7 @@ describe('a join', () => {
 
   it('refuses wrong options before anything is sent', async () => {
     await using results = new Results();
-    const many = jest.spyOn(results.backend, 'waitForMany');
+    const many = jest.spyOn(results.backend, 'asCompleted');
     for (const options of [{ timeout: -1 }, { timeout: NaN }, { signal: {} as AbortSignal }]) {
       expect(await outcome(results.group('g', ['a']).get(options))).toMatchObject({ code: 'CELERY_INVALID_ARGUMENT' });
     }

@@ -126,7 +126,7 @@ describe('onTaskCall', () => {
     driver.reads.at(-1)?.answer([stored('t1', 'FAILURE', FAILED)]);
     expect(await one).toBeInstanceOf(RemoteError);
     expect(backend.stats().held).toBe(1);
-    const many = backend.waitForMany(['t2']).next();
+    const many = backend.asCompleted(['t2']).next();
     await settle();
     driver.reads.at(-1)?.answer([stored('t2', 'FAILURE', FAILED)]);
     expect((await many).done).toBe(false);
@@ -168,7 +168,7 @@ describe('onTaskCall', () => {
     await message('t1', 'SUCCESS', 1);
     const seen: string[] = [];
     const all = (async (): Promise<void> => {
-      for await (const [taskId] of plain.waitForMany(['t1', 't2', 't3'])) seen.push(taskId);
+      for await (const { taskId } of plain.asCompleted(['t1', 't2', 't3'])) seen.push(taskId);
     })();
     await settle();
     expect(driver.log.at(-1)).toBe('GET celery-task-meta-t2');

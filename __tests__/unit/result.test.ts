@@ -156,7 +156,7 @@ describe('a wait that follows parents', () => {
     const parent = results.task('p');
     await results.succeed('p');
     await parent.get();
-    const many = jest.spyOn(results.backend, 'waitForMany');
+    const many = jest.spyOn(results.backend, 'asCompleted');
     const value = results.task('c', parent).get();
     await results.waiting(1);
     await results.succeed('c');

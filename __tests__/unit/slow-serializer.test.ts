@@ -90,7 +90,7 @@ describe('while a serializer is not loaded', () => {
   it('a wait for many ends at its deadline, for each of them', async () => {
     const backend = open();
     using heard = listening(['celery-redis-backend:wait'], (message) => message as { readonly taskId: string });
-    const next = failure(backend.waitForMany(['a', 'b'], { timeout: 3 }).next());
+    const next = failure(backend.asCompleted(['a', 'b'], { timeout: 3 }).next());
     await settle();
     expect(backend.stats().waits).toBe(2);
     await clock.advance(3_000);
@@ -169,7 +169,7 @@ describe('while a serializer is not loaded', () => {
     const backend = open();
     const controller = new AbortController();
     const { signal } = controller;
-    const waits = [backend.waitFor('t', { signal }), backend.waitForMany(['a'], { signal }).next()].map(failure);
+    const waits = [backend.waitFor('t', { signal }), backend.asCompleted(['a'], { signal }).next()].map(failure);
     await settle();
     controller.abort(new Error('enough'));
     for (const error of await Promise.all(waits)) expect(error.message).toBe('enough');
@@ -182,7 +182,7 @@ describe('while a serializer is not loaded', () => {
     const backend = open({ closeTimeout: 4 });
     const others = [
       backend.waitFor('t'),
-      backend.waitForMany(['a', 'b']).next(),
+      backend.asCompleted(['a', 'b']).next(),
       backend.getStatus('t'),
       backend.connect(),
     ].map(failure);
@@ -235,7 +235,7 @@ describe('when a slow serializer is loaded at last', () => {
   it('a wait has what is left of its timeout, and its error names the whole', async () => {
     const backend = open();
     const wait = failure<TimeoutError>(backend.waitFor('t', { timeout: 10 }));
-    const many = failure<TimeoutError>(backend.waitForMany(['a', 'b'], { timeout: 10 }).next());
+    const many = failure<TimeoutError>(backend.asCompleted(['a', 'b'], { timeout: 10 }).next());
     await clock.advance(6_000);
     loaded();
     await clock.advance(3_999);
@@ -270,7 +270,7 @@ describe('when a slow serializer is loaded at last', () => {
     const backend = open();
     const calls = [
       backend.waitFor('t'),
-      backend.waitForMany(['t']).next(),
+      backend.asCompleted(['t']).next(),
       backend.getStatus('t'),
       backend.storeResult('t', 1, 'SUCCESS'),
     ].map(failure);

@@ -108,8 +108,8 @@ describe('a wait that is still its first read when the backend closes', () => {
     const { backend } = results;
     const waits = [
       outcome(backend.waitFor('a', { timeout: 0 })),
-      outcome(backend.waitForMany(['b', 'c']).next()),
-      outcome(backend.waitForMany(['d'], { timeout: 0 }).next()),
+      outcome(backend.asCompleted(['b', 'c']).next()),
+      outcome(backend.asCompleted(['d'], { timeout: 0 }).next()),
     ];
     expect(backend.stats().waits).toBe(4);
     const closed = backend.close();

@@ -56,9 +56,9 @@ export class HeaderResults {
     const { waiting, joinTimeoutMs } = this.#parts;
     const values = new Map<string, unknown>();
     try {
-      for await (const [id, { status, result }] of waiting.many([...tasksOf(group)], joinTimeoutMs, {})) {
-        if (PROPAGATE_STATES.has(status)) return joinFailure(errorRepr(result), result);
-        values.set(id, result);
+      for await (const settled of waiting.many([...tasksOf(group)], joinTimeoutMs, {})) {
+        if (settled.status !== 'SUCCESS') return joinFailure(errorRepr(settled.error), settled.error);
+        values.set(settled.taskId, settled.result);
       }
     } catch (error) {
       // A result that could not be asked for may well be there.

@@ -107,10 +107,16 @@ export class Completions implements Look {
         });
       }
     } finally {
-      // Nobody listens to what is still pending.
-      this.#settlePending(new WaitFailure('aborted', () => undefined));
-      this.#end();
+      this.leave();
     }
+  }
+
+  /** Nobody listens any more, also to a `next` that is pending: the run is over, without an error. */
+  leave(): void {
+    this.#drop();
+    this.#settlePending(new WaitFailure('aborted', () => undefined));
+    this.#end();
+    this.#wake?.();
   }
 
   /** Ends the run with the reason, before anything else that it would have told. */

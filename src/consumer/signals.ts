@@ -56,3 +56,14 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
     if (listener) signal.removeEventListener('abort', listener);
   }
 }
+
+/** Calls back once a signal is aborted that nobody else can have, so that no listener is to be removed. */
+export function onAbort(own: AbortSignal, callback: () => void): void {
+  own.addEventListener(
+    'abort',
+    () => {
+      callback();
+    },
+    { once: true },
+  );
+}

@@ -14,6 +14,12 @@ export function escapeUnprintable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
+/** One step of a path into a value: `.total`, `[3]`, `["a key"]`. */
+export function step(key: string | number): string {
+  if (typeof key === 'number') return `[${key}]`;
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key.slice(0, 100)}` : `[${excerpt(key)}]`;
+}
+
 /** A short description of any value: an excerpt of a text, the type of everything else. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') return excerpt(value);

@@ -1,6 +1,6 @@
 /** Where a writer is in the value it writes: for messages, for cycles, and for the bound on depth. */
 import { EncodeError, InvalidArgumentError } from '../errors.ts';
-import { excerpt, readable } from './excerpt.ts';
+import { readable, step } from './excerpt.ts';
 import { isTooLong } from './json-text.ts';
 
 /** One run. */
@@ -53,11 +53,6 @@ export class Trail {
   #steps(depth: number): string[] {
     return this.#path.slice(0, depth).map(step);
   }
-}
-
-function step(key: string | number): string {
-  if (typeof key === 'number') return `[${key}]`;
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key.slice(0, 100)}` : `[${excerpt(key)}]`;
 }
 
 function reasonOf(error: unknown): string {

@@ -76,19 +76,19 @@ export function grouping(test: Declare): void {
       () => backend.restoreGroup(id),
       () => backend.deleteGroup(id),
       () => backend.waitForMeta(id),
-      () => backend.waitForMany([id]).next(),
+      () => backend.asCompleted([id]).next(),
     ];
     for (const call of late) expect(await outcome(call())).toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
   });
 
-  test('waitForMany tells of each task once: the ready ones in order, the others as they come', async (context) => {
+  test('asCompleted tells of each task once: the ready ones in order, the others as they come', async (context) => {
     const [writer, backend] = [context.backend(), context.backend()];
     const [a, b, c, d] = [newId(), newId(), newId(), newId()];
     await writer.storeResult(c, 'c', 'SUCCESS');
     await writer.storeResult(b, new Error('b'), 'FAILURE');
     const seen: unknown[] = [];
-    for await (const [id, meta] of backend.waitForMany([a, b, c, d, a])) {
-      seen.push([id, meta.status]);
+    for await (const { taskId: id, status } of backend.asCompleted([a, b, c, d, a])) {
+      seen.push([id, status]);
       if (id === c) await writer.storeResult(d, 'd', 'SUCCESS');
       if (id === d) await writer.storeResult(a, 'a', 'SUCCESS');
     }

@@ -32,7 +32,7 @@ export function holding(test: Declare): void {
     const { result } = await context.live(producer, later);
     expect(producer.stats().held).toBe(3);
     expect(await outcome(producer.waitFor(one))).toBeInstanceOf(RemoteError);
-    for await (const [, meta] of producer.waitForMany([many])) expect(meta.status).toBe('FAILURE');
+    for await (const { status } of producer.asCompleted([many])) expect(status).toBe('FAILURE');
     expect(await outcome(producer.waitFor(polled, { timeout: 0 }))).toBeInstanceOf(RemoteError);
     expect(producer.stats().held).toBe(0);
     await worker.storeResult(later, 1, 'SUCCESS');

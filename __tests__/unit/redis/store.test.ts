@@ -19,6 +19,7 @@ interface Ran {
 class FakeCaller implements Caller {
   state: ConnectionState = 'ready';
   readonly reconnects = 0;
+  readonly user = 'the default user';
   isCluster = false;
   readonly calls: Call<unknown>[] = [];
   readonly log: string[] = [];
