@@ -29,6 +29,10 @@ export class CheckedSource implements TaskSource {
     this.#schema = schema;
   }
 
+  get everything(): ResultSource {
+    return this.#source;
+  }
+
   get clock(): Clock {
     return this.#source.clock;
   }

@@ -55,7 +55,7 @@ export interface DiagnosticEvents {
     readonly by?: AnsweredBy | undefined;
     /** Seconds. */
     readonly duration: number;
-    /** What the wait rejected with, unless the task is ready; undefined also for whoever stopped to listen. */
+    /** What the wait rejected with, unless the task is ready; undefined, or an AbortError, for whoever stopped to listen. */
     readonly error?: unknown;
   };
   /** A wait has come to its limit; `celery-redis-backend:wait` tells of it as well. In the context of whoever waits. */

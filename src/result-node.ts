@@ -9,6 +9,8 @@ import { PROPAGATE_STATES } from './states.ts';
 /** A backend, as results see it. */
 export interface ResultSource {
   readonly clock: Clock;
+  /** Where the results of all tasks are, if only those of one task are here. */
+  readonly everything?: ResultSource;
   getTaskMeta(taskId: string): Promise<TaskMeta>;
   getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>>;
   waitForMeta(taskId: string, options?: MetaWaitOptions): Promise<TaskMeta>;

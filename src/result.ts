@@ -87,7 +87,8 @@ export class AsyncResult<T = unknown> extends TaskView implements TaskResult<T> 
     const { children = null } = meta;
     if (children === null) return null;
     if (!Array.isArray(children)) throw new DecodeError(`Expected a list of children; got ${describe(children)}.`);
-    const results = children.map((child) => resultFromTuple(child, this.#source));
+    const source = this.#source.everything ?? this.#source;
+    const results = children.map((child) => resultFromTuple(child, source));
     this.#children = { of: meta, results };
     return results;
   }

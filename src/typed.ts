@@ -6,6 +6,7 @@ import { InvalidArgumentError } from './errors.ts';
 import { ResultInvalidError } from './invalid-result.ts';
 import type { TaskMeta } from './meta.ts';
 import { show } from './option-checks.ts';
+import { isGroup } from './result-node.ts';
 import { AsyncResult, GroupResult } from './result.ts';
 import { isSchema, type SchemaOutput, type StandardSchema } from './schema.ts';
 import { type Settled, settledOf, type Succeeded, type TimedOut, valueOf } from './settled.ts';
@@ -135,9 +136,12 @@ export class TypedTask<T> {
     return new GroupResult<T>(groupId, members, this.#source);
   }
 
-  /** A saved group, all of whose members are calls of the task; null when there is none. Sends GET. */
-  restoreGroup(groupId: string): Promise<GroupResult<T> | null> {
-    return GroupResult.restore<T>(this.#source, groupId);
+  /** A saved group, whose members are calls of the task; null when there is none. Sends GET. @throws DecodeError */
+  async restoreGroup(groupId: string): Promise<GroupResult<T> | null> {
+    const group = await GroupResult.restore(this.#backend, groupId);
+    if (!group) return null;
+    const members = group.results.map((member) => (isGroup(member) ? member : this.result(member.id)));
+    return new GroupResult<T>(group.id, members, this.#source, group.parent);
   }
 
   async #judge({ taskId, meta }: Settled): Promise<Settled<T> | Invalid> {

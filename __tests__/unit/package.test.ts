@@ -21,7 +21,7 @@ beforeAll(() => {
   if (!existsSync('dist/esm/index.js')) throw new Error('dist is missing: run npm run build first');
   folder = mkdtempSync(join(tmpdir(), 'celery-redis-package-'));
   mkdirSync(join(folder, 'node_modules'));
-  for (const name of ['typescript', 'jest', '@types', 'celery-node', 'celery-ts', 'ioredis']) {
+  for (const name of ['typescript', 'jest', '@types', 'celery-node', 'celery-ts', 'ioredis', 'zod']) {
     symlinkSync(join(REPO, 'node_modules', name), join(folder, 'node_modules', name));
   }
   symlinkSync(REPO, join(folder, 'node_modules', 'celery-redis-backend'));

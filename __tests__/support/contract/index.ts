@@ -3,6 +3,7 @@
  * {@link describeBackend}.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { awaiting } from './awaiting.ts';
 import { caching } from './caching.ts';
 import { chords } from './chords.ts';
 import { completing } from './completing.ts';
@@ -36,7 +37,18 @@ export function describeBackend(name: string, open: () => Promise<RawStore>, exc
       await context.raw.close();
     });
 
-    for (const declare of [storing, reading, waiting, caching, grouping, working, chords, completing, holding]) {
+    for (const declare of [
+      storing,
+      reading,
+      waiting,
+      caching,
+      grouping,
+      working,
+      chords,
+      completing,
+      holding,
+      awaiting,
+    ]) {
       declare((title, run) => {
         titles.push(title);
         if (!(title in exceptions)) it(title, () => run(context), SLOWEST_MS);
