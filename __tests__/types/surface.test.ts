@@ -1,0 +1,162 @@
+/** Checked by the compiler (`npm run typecheck`); running it checks that every public name is in one of these files. */
+import { expect, it } from '@jest/globals';
+import { expectTypeOf } from 'expect-type';
+import { readdirSync, readFileSync } from 'node:fs';
+import type * as api from '../../src/index.ts';
+
+type Api = typeof api;
+
+it('names every public type and value somewhere in __tests__/types', () => {
+  const door = readFileSync('src/index.ts', 'utf8');
+  const names = [...door.matchAll(/^export (?:type )?\{([^}]*)\}/gms)].flatMap(([, list = '']) => list.match(/\w+/g));
+  const tests = readdirSync('__tests__/types').map((file) => readFileSync(`__tests__/types/${file}`, 'utf8'));
+  const named = new Set(tests.join('\n').match(/\w+/g));
+  expect(names.length).toBeGreaterThan(100);
+  expect(names.filter((name) => name !== null && !named.has(name))).toEqual([]);
+});
+
+it('has the types of workers that are promised', () => {
+  const use = async (backend: api.BaseBackend, request: api.TaskRequest): Promise<void> => {
+    const store: api.StoreOptions = { request, traceback: null };
+    const mark: api.MarkOptions = { ...store, storeResult: true, state: 'SUCCESS' };
+    const failure: api.FailureOptions = { ...mark, callErrbacks: false };
+    const started: api.StartedOptions = { request };
+    expectTypeOf(await backend.storeResult('a', 1, 'SUCCESS', store)).toEqualTypeOf<api.StoreOutcome>();
+    expectTypeOf(await backend.markAsStarted('a', { pid: 1 }, started)).toEqualTypeOf<api.MarkOutcome>();
+    expectTypeOf(await backend.markAsDone('a', 1, mark)).toEqualTypeOf<api.StoreOutcome | 'ignored'>();
+    expectTypeOf(await backend.markAsFailure('a', new Error('no'), failure)).toEqualTypeOf<api.MarkOutcome>();
+    expectTypeOf(await backend.markAsRetry('a', null, mark)).toEqualTypeOf<api.MarkOutcome>();
+    expectTypeOf(await backend.markAsRevoked('a', 'expired', mark)).toEqualTypeOf<api.MarkOutcome>();
+    expectTypeOf(await backend.onChordPartReturn(request, 'SUCCESS', 1)).toEqualTypeOf<api.ChordOutcome>();
+    expectTypeOf(await backend.addToChord('g')).toBeNumber();
+    // @ts-expect-error -- STARTED tells of the worker in an object
+    await backend.markAsStarted('a', 5);
+  };
+  expectTypeOf(use).toBeFunction();
+  expectTypeOf<Api['requestFromMessage']>().toEqualTypeOf<
+    (message: api.TaskMessage, worker?: api.WorkerContext) => api.TaskRequest
+  >();
+  expectTypeOf<NonNullable<api.CeleryApp['applySignature']>>().parameter(0).toEqualTypeOf<api.Signature>();
+  expectTypeOf<NonNullable<api.CeleryApp['callErrbacks']>>().parameter(0).toEqualTypeOf<api.ErrbackCall>();
+  expectTypeOf<NonNullable<api.Signature['options']>>().toEqualTypeOf<api.SignatureOptions>();
+});
+
+it('has the types of waits and results that are promised', () => {
+  const wait: api.WaitOptions = { timeout: null, propagate: false, onMessage: (meta: api.TaskMeta) => meta.status };
+  expectTypeOf(wait).toExtend<api.MetaWaitOptions>();
+  expectTypeOf<api.MetaWaitOptions['onMessage']>().toEqualTypeOf<api.MetaObserver | undefined>();
+  expectTypeOf<keyof api.WatchOptions>().toEqualTypeOf<'timeout' | 'signal'>();
+  expectTypeOf<api.Propagating['propagate']>().toEqualTypeOf<true | undefined>();
+  expectTypeOf<api.GetOptions>().toExtend<api.WaitOptions>();
+  expectTypeOf<keyof api.LookOptions>().toEqualTypeOf<'propagate' | 'callback'>();
+  expectTypeOf<api.JoinOptions>().not.toHaveProperty('followParents');
+  expectTypeOf<api.AsyncResult<number>>().toExtend<api.TaskResult<number>>();
+  const use = async (task: api.AsyncResult<number>, source: api.ResultSource): Promise<void> => {
+    const options: api.CollectOptions = { intermediate: true };
+    for await (const [result, value] of task.collect(options)) {
+      expectTypeOf(result).toEqualTypeOf<api.Result>();
+      expectTypeOf(value).toBeUnknown();
+    }
+    for await (const dependency of task.iterdeps()) expectTypeOf(dependency).toEqualTypeOf<api.Dependency>();
+    expectTypeOf(source.clock).toEqualTypeOf<api.Clock>();
+  };
+  expectTypeOf(use).toBeFunction();
+  expectTypeOf<ReturnType<api.Clock['after']>>().toEqualTypeOf<api.Timer>();
+  expectTypeOf<ReturnType<Api['resultFromTuple']>>().toEqualTypeOf<api.AsyncResult | api.GroupResult>();
+  expectTypeOf<api.GroupTuple>().toExtend<api.ResultTuple>();
+  expectTypeOf<api.ReadyState>().toEqualTypeOf<'SUCCESS' | 'FAILURE' | 'REVOKED'>();
+  expectTypeOf<api.ReadyState>().toExtend<api.CeleryState>();
+  expectTypeOf<api.CeleryState>().toExtend<api.TaskState>();
+  expectTypeOf<Api['isReady']>().guards.toEqualTypeOf<api.ReadyState>();
+  expectTypeOf<Api['READY_STATES' | 'UNREADY_STATES' | 'EXCEPTION_STATES' | 'PROPAGATE_STATES']>().toEqualTypeOf<
+    ReadonlySet<string>
+  >();
+});
+
+it('has the types of errors that are promised', () => {
+  expectTypeOf<api.CeleryError>().toExtend<Error>();
+  expectTypeOf<api.CeleryError['code']>().toEqualTypeOf<api.ErrorCode>();
+  expectTypeOf<'CELERY_RESULT_INVALID'>().toExtend<api.ErrorCode>();
+  expectTypeOf<
+    api.ImproperlyConfigured | api.InvalidArgumentError | api.SecurityError | api.SendError
+  >().toExtend<api.CeleryError>();
+  expectTypeOf<api.EncodeError | api.DecodeError | api.ContentDisallowed>().toExtend<api.SerializationError>();
+  expectTypeOf<api.BackendGetMetaError | api.BackendStoreError | api.BackendClosedError>().toExtend<api.BackendError>();
+  expectTypeOf<api.IncompleteStream | api.RemoteError | api.TimeoutError>().toExtend<api.TaskError>();
+  expectTypeOf<api.TaskRevokedError | api.ChordError>().toExtend<api.RemoteError>();
+  expectTypeOf<api.RemoteError>().toExtend<api.RemoteErrorFields>();
+  expectTypeOf<api.TimeoutError['lastLook']>().toEqualTypeOf<api.LastLook>();
+  expectTypeOf<api.BackendErrorOptions>().toExtend<api.CeleryErrorOptions>();
+  expectTypeOf<keyof api.ExceptionInfo>().toEqualTypeOf<'exc_type' | 'exc_message' | 'exc_module'>();
+  class OutOfStock extends Error {}
+  const use = (registry: api.ExceptionRegistry, register: Api['registerException']): void => {
+    const mapping: api.ExceptionMapping<OutOfStock> = { encode: (error) => [error.message] };
+    register(OutOfStock, mapping);
+    registry.register(OutOfStock, mapping);
+    // @ts-expect-error -- no class of errors
+    register(Date);
+  };
+  expectTypeOf(use).toBeFunction();
+  expectTypeOf<typeof OutOfStock>().toExtend<api.ErrorClass<OutOfStock>>();
+});
+
+it('has the types of options and figures that are promised', () => {
+  const credentials: api.CredentialsProvider = (): api.Credentials => ({ username: 'a', password: 'b' });
+  const options: api.BackendOptions = { url: 'memory://', credentials, expires: null };
+  expectTypeOf(options.sentinel).toEqualTypeOf<api.SentinelOptions | undefined>();
+  expectTypeOf(options.client).toEqualTypeOf<api.GivenClient | undefined>();
+  expectTypeOf<api.GivenRedis | api.GivenCluster>().toEqualTypeOf<api.GivenClient>();
+  expectTypeOf<Api['DEFAULTS']>().toEqualTypeOf<Readonly<api.DefaultOptions>>();
+  expectTypeOf<api.DefaultOptions>().toHaveProperty('retryPolicy').toEqualTypeOf<api.RetryPolicy>();
+  expectTypeOf<api.AlwaysRetry['maxRetries']>().toBeNumber();
+  expectTypeOf<ReturnType<Api['configFromEnv']>>().toEqualTypeOf<api.BackendOptions>();
+  expectTypeOf<ReturnType<api.RedisBackend['stats']>>().toEqualTypeOf<api.BackendStats>();
+  type Wait = api.DiagnosticEvents['celery-redis-backend:wait'];
+  expectTypeOf<Wait['outcome']>().toEqualTypeOf<api.WaitOutcome>();
+  expectTypeOf<Wait['by']>().toEqualTypeOf<api.AnsweredBy | undefined>();
+  expectTypeOf<api.DiagnosticEvents['celery-redis-backend:warning']['code']>().toEqualTypeOf<api.WarningCode>();
+});
+
+it('has the types of serializers and values that are promised', () => {
+  const limits: Partial<api.JsonLimits> = { maxDepth: 10 };
+  const json: api.JsonOptions = { limits };
+  const superjson: api.SuperJsonOptions = json;
+  expectTypeOf(superjson).toExtend<api.JsonOptions>();
+  expectTypeOf<Api['createSuperJsonSerializer']>().parameter(0).toEqualTypeOf<api.SuperJsonOptions | undefined>();
+  expectTypeOf<api.SuperJsonInstance>().toBeObject();
+  expectTypeOf<
+    ReturnType<Api['createJsonSerializer' | 'createMsgpackSerializer' | 'createYamlSerializer']>
+  >().toEqualTypeOf<api.Serializer>();
+  expectTypeOf<Api['registerSerializer']>().parameter(1).toEqualTypeOf<api.SerializerFactory>();
+  class Money {
+    readonly cents = 5;
+  }
+  const use = (types: api.TypeRegistry, register: Api['registerType']): void => {
+    types.register(Money, 'money', ({ cents }) => cents);
+    register(Money, 'money', (money) => {
+      expectTypeOf(money).toEqualTypeOf<Money>();
+      return money.cents;
+    });
+  };
+  expectTypeOf(use).toBeFunction();
+  expectTypeOf<typeof Money>().toExtend<api.ValueClass<Money>>();
+  expectTypeOf<api.TypeEncoder['marker']>().toEqualTypeOf<string | null>();
+  expectTypeOf<(api.Decimal | api.PlainDate | api.PlainTime | api.Uuid)['text']>().toBeString();
+});
+
+it('has the types of schemas that are promised', () => {
+  const accept: api.StandardSchema<number> = {
+    '~standard': {
+      version: 1,
+      vendor: 'own',
+      validate: (value): api.SchemaResult<number> => ({ value: Number(value) }),
+    },
+  };
+  expectTypeOf(accept).toExtend<api.StandardSchema>();
+  expectTypeOf<api.SchemaOutput<api.StandardSchema<number>>>().toBeNumber();
+  expectTypeOf<api.ResultInvalidError['issues']>().toEqualTypeOf<readonly api.SchemaIssue[]>();
+  const use = (shop: api.TypedTasks<{ 'app.add': number }>): void => {
+    expectTypeOf(shop.task('app.add', accept)).toEqualTypeOf<api.TypedTask<number>>();
+  };
+  expectTypeOf(use).toBeFunction();
+});
