@@ -104,7 +104,9 @@ export class Loader {
     let leave!: () => void;
     const loaded = new Promise<boolean>((resolve, reject) => {
       const waiter: Waiter = { isStore, resolve, reject, timer: undefined };
-      leave = () => this.#take(waiter);
+      leave = () => {
+        this.#take(waiter);
+      };
       this.#waiters.add(waiter);
       if (limitMs < Infinity) {
         waiter.timer = clock.after(limitMs, () => {

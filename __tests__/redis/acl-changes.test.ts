@@ -68,7 +68,10 @@ describe('a key that is forbidden', () => {
     const reads = await Promise.allSettled(['a1', 'b1', 'a2', 'a3'].map((id) => reader.getTaskMeta(id)));
     expect(reads).toMatchObject([
       { status: 'fulfilled', value: { result: 'a1' } },
-      { status: 'rejected', reason: { message: expect.stringContaining("Redis refused GET celery-task-meta-b1 for user 'results': ") } },
+      {
+        status: 'rejected',
+        reason: { message: expect.stringContaining("Redis refused GET celery-task-meta-b1 for user 'results': ") },
+      },
       { status: 'fulfilled', value: { result: 'a2' } },
       { status: 'fulfilled', value: { status: 'PENDING' } },
     ]);

@@ -35,7 +35,7 @@ async function seenOf(options: BackendOptions): Promise<string> {
       backend.forget('t'),
     ];
     for (const end of await Promise.all(calls.map(outcome))) seen.push(views(end));
-    seen.push(views(backend), String(backend), JSON.stringify(backend), backend.asUri(), backend.url);
+    seen.push(views(backend), backend.asUri(), backend.url, views(backend.stats()));
   };
   await use();
   await backend.close();

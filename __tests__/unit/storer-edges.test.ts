@@ -187,8 +187,14 @@ describe('a state that is queued behind others of its task in an outage', () => 
       (backMs) =>
         new Promise((resolve, reject) => {
           const limit = clock.now() + 5_000;
-          if (backMs <= limit) clock.after(Math.max(0, backMs - clock.now()), () => resolve('stored'));
-          else clock.after(5_000, () => reject(outage()));
+          if (backMs <= limit)
+            clock.after(Math.max(0, backMs - clock.now()), () => {
+              resolve('stored');
+            });
+          else
+            clock.after(5_000, () => {
+              reject(outage());
+            });
         }),
     ],
     [
@@ -196,7 +202,10 @@ describe('a state that is queued behind others of its task in an outage', () => 
       (backMs) =>
         new Promise((resolve, reject) => {
           if (clock.now() >= backMs) resolve('stored');
-          else clock.after(5_000, () => reject(outage()));
+          else
+            clock.after(5_000, () => {
+              reject(outage());
+            });
         }),
     ],
   ];

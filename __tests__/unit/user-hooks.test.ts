@@ -59,7 +59,7 @@ describe.each(WAYS)('an applySignature that %s', (_way, applySignature, text) =>
     let broken = true;
     const sent: unknown[] = [];
     open({
-      applySignature: (_body, args) => {
+      applySignature: (_, args) => {
         if (broken) return applySignature();
         sent.push(args);
         return Promise.resolve();

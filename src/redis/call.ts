@@ -1,5 +1,6 @@
 /** Calls, and who makes them. */
 import type { RedisClient } from './client.ts';
+import { MIB } from './traffic.ts';
 
 /** One command, or several that are sent as one. */
 export interface Call<T> {
@@ -38,4 +39,10 @@ export interface Caller {
   run<T>(call: Call<T>): Promise<T>;
   /** Closes: waits for what is in flight, `graceMs` milliseconds at the most. Idempotent. @default Infinity */
   close(graceMs?: number): Promise<void>;
+}
+
+/** Redis hangs up on what is too large for it, most often before anyone has read why. */
+export function sizeAdvice({ bytes = 0 }: Call<unknown>): string {
+  if (bytes < MIB) return '';
+  return ` It sends ${(bytes / MIB).toFixed(1)} MiB: if that breaks the link each time, it is more than proto-max-bulk-len.`;
 }

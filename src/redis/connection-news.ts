@@ -1,7 +1,8 @@
 /** What a connection tells those who watch: events and warnings. */
 import type { Clock } from '../clock.ts';
 import { watched, type Warnings } from '../diagnostics.ts';
-import { advice, forUser } from './errors.ts';
+import type { RedisClient } from './client.ts';
+import { advice, describeUser, forUser } from './errors.ts';
 
 /** Of whom it is told. */
 export interface NewsSource {
@@ -58,4 +59,9 @@ export class ConnectionNews {
     const what = `Redis at ${address} refuses the ${connection} connection its login${forUser(error, user)} (${advice(error)})`;
     warnings.warn('CELERY_LOGIN_REFUSED', `${what}; trying again until it does not.`);
   }
+}
+
+/** Who a client logs in as, for messages. */
+export function userOf(client: RedisClient | undefined): string {
+  return describeUser(client?.options.username);
 }

@@ -1,22 +1,11 @@
 /** One connection to Redis and the calls that are made over it. */
-import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
+import { type Call, type Caller, type ConnectionState, type ReadyListener, sizeAdvice } from './call.ts';
 import type { Timer } from '../clock.ts';
 import { BackendClosedError, BackendError } from '../errors.ts';
 import type { RedisClient } from './client.ts';
-import { ConnectionNews, type NewsSource } from './connection-news.ts';
+import { ConnectionNews, type NewsSource, userOf } from './connection-news.ts';
 import { withDeadline } from './deadline.ts';
-import {
-  advice,
-  broken,
-  describeUser,
-  forUser,
-  isLoginRefusal,
-  isReply,
-  refused,
-  replyOf,
-  sanitise,
-  unavailable,
-} from './errors.ts';
+import { advice, broken, forUser, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
 import { Link } from './link.ts';
 
 /** Settings of a {@link Connection}. */
@@ -95,7 +84,7 @@ export class Connection implements Caller {
 
   /** Who it logs in as, for messages. */
   get user(): string {
-    return describeUser(this.#link?.client.options.username);
+    return userOf(this.#link?.client);
   }
 
   /** How often it was made anew. */
@@ -121,7 +110,7 @@ export class Connection implements Caller {
   /** The error of a call that cannot be made because Redis is out of reach. */
   outage(): BackendError {
     const reason = this.#cause ? advice(this.#cause) : NO_ANSWER;
-    const whose = this.#cause ? forUser(this.#cause, this.user) : '';
+    const whose = forUser(this.#cause, this.user);
     return unavailable(`Redis at ${this.#options.address} is out of reach${whose} (${reason}).`, this.#cause);
   }
 
@@ -182,9 +171,9 @@ export class Connection implements Caller {
    * Closes: rejects what was not sent yet, and waits for what is in flight, each to its deadline; after `graceMs`
    * milliseconds the socket is destroyed under it. Idempotent; a later call may only make that sooner.
    */
-  close(graceMs: number = Infinity): Promise<void> {
+  close(graceMs?: number): Promise<void> {
     this.#closing ??= this.#close();
-    if (graceMs === Infinity || this.#inFlight.size === 0) return this.#closing;
+    if (graceMs === undefined || this.#inFlight.size === 0) return this.#closing;
     const timer = this.#options.clock.after(graceMs, () => void this.#link?.stop());
     return this.#closing.finally(() => {
       timer.cancel();

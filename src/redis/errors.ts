@@ -72,8 +72,8 @@ export function refused(what: string, error: Error, needs: Needs = {}): BackendE
 const CONCERNS_USER = /^(NOPERM|NOAUTH|WRONGPASS)$/;
 
 /** `" for user 'worker'"` where that is what Redis refused; else empty. */
-export function forUser(error: Error, user: string | undefined): string {
-  return user !== undefined && isReply(error) && CONCERNS_USER.test(replyOf(error)) ? ` for ${user}` : '';
+export function forUser(error: Error | undefined, user: string | undefined): string {
+  return error && user !== undefined && isReply(error) && CONCERNS_USER.test(replyOf(error)) ? ` for ${user}` : '';
 }
 
 /** A user of Redis, for messages: `"user 'worker'"`, `'the default user'`. */

@@ -57,7 +57,9 @@ describe('the map of a cluster', () => {
         close: (graceMs?: number) => {
           closed.push([host, graceMs]);
           // A call of it is under way until the end.
-          return new Promise<void>((resolve) => (graceMs === undefined ? undefined : resolve()));
+          return new Promise<void>((resolve) => {
+            if (graceMs !== undefined) resolve();
+          });
         },
       };
       return fake as unknown as Connection;

@@ -17,6 +17,7 @@ interface Ran {
 
 /** A connection whose client notes its commands, and answers scripts with what `outcomes` says. */
 class FakeCaller implements Caller {
+  readonly user = "user 'worker'";
   state: ConnectionState = 'ready';
   readonly reconnects = 0;
   readonly user = 'the default user';
@@ -199,7 +200,9 @@ describe('a guarded write', () => {
     expect(warnings.given).toEqual([
       {
         code: 'CELERY_UNANNOUNCED',
-        message: expect.stringMatching(/may not publish \(c\).*allow it: ACL SETUSER <user> \+publish &c\b/),
+        message: expect.stringMatching(
+          /user 'worker' may not publish \(c\).*allow it: ACL SETUSER <user> \+publish &c\b/,
+        ),
       },
     ]);
   });
