@@ -53,6 +53,8 @@ export interface DiagnosticEvents {
     readonly status?: string | undefined;
     /** Of a task that is ready. */
     readonly by?: AnsweredBy | undefined;
+    /** When a task that is ready was done, by the clock of its worker; in ISO 8601, without an offset UTC. */
+    readonly dateDone?: string | undefined;
     /** Seconds. */
     readonly duration: number;
     /** What the wait rejected with, unless the task is ready; undefined, or an AbortError, for whoever stopped to listen. */
@@ -88,6 +90,10 @@ export interface DiagnosticEvents {
     readonly bytes: number;
     /** What its call rejected with. */
     readonly error?: Error | undefined;
+    /** Of the request: the task's name, and the trace of whoever sent it, as W3C writes it. */
+    readonly task?: string | undefined;
+    readonly traceparent?: string | undefined;
+    readonly tracestate?: string | undefined;
   };
   /** A store is tried again. */
   'celery-redis-backend:store-retry': { readonly taskId: string; readonly attempt: number; readonly error: Error };

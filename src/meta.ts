@@ -94,6 +94,9 @@ export interface TaskRequest {
   readonly children?: readonly ResultTuple[] | null;
   readonly stamped_headers?: readonly string[] | null;
   readonly stamps?: Readonly<Record<string, unknown>> | null;
+  /** The trace of whoever sent it, as W3C writes it. For those who watch; never stored. */
+  readonly traceparent?: string | null;
+  readonly tracestate?: string | null;
 }
 
 /** What a meta is built from. */

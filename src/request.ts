@@ -83,6 +83,7 @@ export function requestFromMessage(message: TaskMessage, worker: WorkerContext =
     kwargs,
     ...(worker.hostname !== undefined && { hostname: worker.hostname }),
     ...pick('headers', headers, HEADERS),
+    ...traceOf(headers),
     ...(delivery !== undefined && { delivery_info: delivery }),
     ...pick('body[2]', embed, EMBED),
   };
@@ -116,6 +117,16 @@ function deliveryOf(delivery: unknown): TaskRequest['delivery_info'] | undefined
   if (key === undefined || key === null) return key === null ? { routing_key: null } : {};
   if (typeof key !== 'string') throw wrong('properties.delivery_info.routing_key', 'a string', key);
   return { routing_key: key };
+}
+
+/** What OpenTelemetry puts there. It is none of Celery's, so that no task is refused for it. */
+function traceOf(headers: Bag): Pick<TaskRequest, 'traceparent' | 'tracestate'> {
+  const traceparent = own(headers, 'traceparent');
+  const tracestate = own(headers, 'tracestate');
+  return {
+    ...(typeof traceparent === 'string' && { traceparent }),
+    ...(typeof tracestate === 'string' && { tracestate }),
+  };
 }
 
 /** The fields that are there, checked. Their names are ours, so that none is `__proto__`. */

@@ -26,7 +26,7 @@ export async function publishing(
   };
   const publish = (settled: Pick<StoreEvent, 'outcome' | 'error'>): void => {
     const duration = (clock.now() - acceptedMs) / 1000;
-    const event: StoreEvent = { taskId, state, bytes, attempts, duration, ...settled };
+    const event: StoreEvent = { taskId, state, bytes, attempts, duration, ...settled, ...taskOf(job) };
     storeEvents.publish(event);
   };
   try {
@@ -37,4 +37,13 @@ export async function publishing(
     publish({ outcome: 'failed', error: error as Error });
     throw error;
   }
+}
+
+function taskOf({ request }: StoreJob): Pick<StoreEvent, 'task' | 'traceparent' | 'tracestate'> {
+  const { task, traceparent, tracestate } = request ?? {};
+  return {
+    ...(task && { task }),
+    ...(traceparent && { traceparent }),
+    ...(tracestate && { tracestate }),
+  };
 }

@@ -1,4 +1,5 @@
 /** What a storer is given to do. */
+import type { TaskRequest } from './meta.ts';
 import type { StoreOutcome } from './ports.ts';
 
 /** One store, or another call that is tried again like one. */
@@ -11,6 +12,8 @@ export interface StoreJob<T = StoreOutcome> {
   readonly bytes: number;
   /** One try. */
   readonly write: () => Promise<T>;
+  /** The task's, for those who watch. */
+  readonly request?: TaskRequest | undefined;
   /** What failed, for messages: `'store SUCCESS of task 1'`. @default that */
   readonly what?: string;
 }

@@ -47,6 +47,7 @@ export class Writer {
     });
     const payload = codec.encodeMeta(meta);
     const write = { key: keys.task(taskId), payload, ttl, guard: codec.guard };
-    return storer.store({ taskId, state, bytes: Buffer.byteLength(payload), write: () => store.write(write) });
+    const bytes = Buffer.byteLength(payload);
+    return storer.store({ taskId, state, bytes, request: options.request, write: () => store.write(write) });
   }
 }

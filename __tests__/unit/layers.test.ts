@@ -58,6 +58,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['canvas/'],
   ['adapters/'],
   ['index.ts'],
+  ['opentelemetry/'],
 ];
 
 function files(folder: string): string[] {

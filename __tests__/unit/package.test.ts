@@ -21,7 +21,7 @@ beforeAll(() => {
   if (!existsSync('dist/esm/index.js')) throw new Error('dist is missing: run npm run build first');
   folder = mkdtempSync(join(tmpdir(), 'celery-redis-package-'));
   mkdirSync(join(folder, 'node_modules'));
-  for (const name of ['typescript', 'jest', '@types', 'celery-node', 'celery-ts', 'ioredis', 'zod']) {
+  for (const name of ['typescript', 'jest', '@types', 'celery-node', 'celery-ts', 'ioredis', 'zod', '@opentelemetry']) {
     symlinkSync(join(REPO, 'node_modules', name), join(folder, 'node_modules', name));
   }
   symlinkSync(REPO, join(folder, 'node_modules', 'celery-redis-backend'));
@@ -72,6 +72,7 @@ describe('the built package', () => {
     ['celery-redis-backend/canvas', 'Canvas,chain,chord,encodeBody,group,redisEnvelope,signature'],
     ['celery-redis-backend/celery-node', 'attachClient,attachWorker'],
     ['celery-redis-backend/celery-ts', 'CeleryTsBackend,createCeleryTsBackend'],
+    ['celery-redis-backend/opentelemetry', 'instrument'],
   ])('has the same names behind both doors of %s', (door, some) => {
     const names = `console.log(Object.keys(m).filter((k) => k !== 'default').sort().join())`;
     const esm = run('names.mjs', `import * as m from '${door}';${names}`);
@@ -93,7 +94,8 @@ describe('the built package', () => {
        import { Canvas, signature } from 'celery-redis-backend/canvas';
        import { attachClient, attachWorker } from 'celery-redis-backend/celery-node';
        import { createCeleryTsBackend } from 'celery-redis-backend/celery-ts';
-       export const doors = [Canvas, signature, attachClient, attachWorker, createCeleryTsBackend];
+       import { instrument } from 'celery-redis-backend/opentelemetry';
+       export const doors = [Canvas, signature, attachClient, attachWorker, createCeleryTsBackend, instrument];
        export async function total(id: string): Promise<number> {
          const backend = new RedisBackend({}, { url: 'memory://' });
          const meta: TaskMeta = await backend.getTaskMeta(id);

@@ -31,6 +31,14 @@ describe('the request of a message', () => {
     }); // prettier-ignore
   });
 
+  it('has the trace that OpenTelemetry put there, and is not refused for what is none', () => {
+    const trace = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=1' };
+    expect(requestFromMessage({ ...message, headers: { ...headers, ...trace } })).toMatchObject(trace);
+    const request = requestFromMessage({ ...message, headers: { ...headers, traceparent: 5, tracestate: null } });
+    expect(request).toEqual(requestFromMessage(message));
+    expect(request).not.toHaveProperty('traceparent');
+  });
+
   it('lacks what the message lacks', () => {
     const request = requestFromMessage({ headers: { id: 't1', task: 'app.add' }, body: [[], {}, {}] });
     expect(request).toEqual({ id: 't1', task: 'app.add', args: [], kwargs: {} });

@@ -44,7 +44,8 @@ export class WaitReport {
     const duration = (this.#clock.now() - this.#startMs) / 1000;
     const told = watched('celery-redis-backend:wait');
     if (!(end instanceof WaitFailure)) {
-      told?.publish({ taskId, outcome: 'ready', status: end.status, by, duration });
+      const { status, date_done: done } = end;
+      told?.publish({ taskId, outcome: 'ready', status, by, dateDone: done ?? undefined, duration });
       return end;
     }
     const { outcome } = end;

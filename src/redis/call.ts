@@ -42,7 +42,7 @@ export interface Caller {
 }
 
 /** Redis hangs up on what is too large for it, most often before anyone has read why. */
-export function sizeAdvice({ bytes = 0 }: Call<unknown>): string {
+export function sizeAdvice({ bytes = 0 }: Pick<Call<unknown>, 'bytes'>): string {
   if (bytes < MIB) return '';
   return ` It sends ${(bytes / MIB).toFixed(1)} MiB: if that breaks the link each time, it is more than proto-max-bulk-len.`;
 }

@@ -1,5 +1,5 @@
 /** One connection to Redis and the calls that are made over it. */
-import { type Call, type Caller, type ConnectionState, type ReadyListener, sizeAdvice } from './call.ts';
+import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
 import type { Timer } from '../clock.ts';
 import { BackendClosedError, BackendError } from '../errors.ts';
 import type { RedisClient } from './client.ts';

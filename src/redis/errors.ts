@@ -3,9 +3,8 @@
  * none is ever passed on: what leaves this package is a copy of the message and the code.
  */
 import { BackendError } from '../errors.ts';
-import type { Call } from './call.ts';
+import { type Call, sizeAdvice } from './call.ts';
 import { grantFor, isDenied, type Needs } from './permissions.ts';
-import { MIB } from './traffic.ts';
 
 /** Whether Redis said this, rather than ioredis or the system. */
 export function isReply(error: Error): boolean {
@@ -89,13 +88,12 @@ export function unavailable(message: string, cause?: Error): BackendError {
 /** The same for a call during which the link broke. Redis hangs up on what is too large for it, most often before anyone has read why. */
 export function broken(
   address: string,
-  { what, bytes = 0 }: Pick<Call<unknown>, 'what' | 'bytes'>,
+  call: Pick<Call<unknown>, 'what' | 'bytes'>,
   reason: string,
   cause: Error,
 ): BackendError {
-  const size = ` It sends ${(bytes / MIB).toFixed(1)} MiB: if that breaks the link each time, it is more than proto-max-bulk-len.`;
   return unavailable(
-    `The link to Redis at ${address} broke during ${what} (${reason}).${bytes < MIB ? '' : size}`,
+    `The link to Redis at ${address} broke during ${call.what} (${reason}).${sizeAdvice(call)}`,
     cause,
   );
 }

@@ -20,7 +20,6 @@ class FakeCaller implements Caller {
   readonly user = "user 'worker'";
   state: ConnectionState = 'ready';
   readonly reconnects = 0;
-  readonly user = 'the default user';
   isCluster = false;
   readonly calls: Call<unknown>[] = [];
   readonly log: string[] = [];
