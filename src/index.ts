@@ -52,9 +52,24 @@ export type { ErrorClass, ExceptionMapping } from './exceptions.ts';
 export { ExceptionRegistry, registerException } from './exceptions.ts';
 export { ResultInvalidError } from './invalid-result.ts';
 export type { ExceptionInfo, GroupTuple, ResultTuple, TaskMeta, TaskRequest } from './meta.ts';
-export type { BackendOptions, DefaultOptions } from './options.ts';
-export { DEFAULTS } from './options.ts';
-export type { Serializer, StoreOutcome } from './ports.ts';
+export type { BackendOptions, DefaultOptions, ResolvedOptions } from './options.ts';
+export { DEFAULTS, resolveOptions } from './options.ts';
+export type {
+  ChannelListener,
+  ChannelSource,
+  ChordClaim,
+  ChordKeys,
+  ChordPart,
+  ChordStore,
+  Driver,
+  Recorded,
+  ResultStore,
+  Serializer,
+  StoreOutcome,
+  SuccessGuard,
+  TakeOver,
+  Write,
+} from './ports.ts';
 export { RedisBackend } from './redis/backend.ts';
 export type { GivenClient, GivenCluster, GivenRedis } from './redis/client.ts';
 export type { Credentials, CredentialsProvider } from './redis/credentials.ts';

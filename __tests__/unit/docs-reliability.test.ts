@@ -10,8 +10,8 @@ const rows = [...text.matchAll(/^\| (.*\.ts`: .*) \|$/gm)].map(([, row = '']) =>
 
 /** Whether a file has a test of this title, as it is written there. */
 function has(file: string, title: string): boolean {
-  const path = `__tests__/${file}`;
-  if (!existsSync(path)) return false;
+  const path = [`__tests__/${file}`, `src/${file}`].find(existsSync);
+  if (path === undefined) return false;
   const literal = title.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   return new RegExp(`\\(\\s*(['"\`])${literal}\\1,`).test(readFileSync(path, 'utf8'));
 }

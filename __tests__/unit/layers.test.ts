@@ -58,7 +58,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['canvas/'],
   ['adapters/'],
   ['index.ts'],
-  ['opentelemetry/'],
+  ['opentelemetry/', 'testing/'],
 ];
 
 function files(folder: string): string[] {

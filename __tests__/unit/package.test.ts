@@ -73,6 +73,7 @@ describe('the built package', () => {
     ['celery-redis-backend/celery-node', 'attachClient,attachWorker'],
     ['celery-redis-backend/celery-ts', 'CeleryTsBackend,createCeleryTsBackend'],
     ['celery-redis-backend/opentelemetry', 'instrument'],
+    ['celery-redis-backend/testing', 'awaited,contract,fail,memoryBackend,progress,pythonError,retry'],
   ])('has the same names behind both doors of %s', (door, some) => {
     const names = `console.log(Object.keys(m).filter((k) => k !== 'default').sort().join())`;
     const esm = run('names.mjs', `import * as m from '${door}';${names}`);
@@ -95,7 +96,8 @@ describe('the built package', () => {
        import { attachClient, attachWorker } from 'celery-redis-backend/celery-node';
        import { createCeleryTsBackend } from 'celery-redis-backend/celery-ts';
        import { instrument } from 'celery-redis-backend/opentelemetry';
-       export const doors = [Canvas, signature, attachClient, attachWorker, createCeleryTsBackend, instrument];
+       import { contract, memoryBackend } from 'celery-redis-backend/testing';
+       export const doors = [Canvas, signature, attachClient, attachWorker, createCeleryTsBackend, instrument, contract, memoryBackend];
        export async function total(id: string): Promise<number> {
          const backend = new RedisBackend({}, { url: 'memory://' });
          const meta: TaskMeta = await backend.getTaskMeta(id);

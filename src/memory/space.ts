@@ -23,6 +23,8 @@ export class Space {
   readonly #collections = new Map<string, Collection>();
   readonly #channels = new Map<string, Set<MessageSink>>();
   readonly #clock: Clock;
+  /** Who is to be told when a channel has a subscriber. */
+  readonly #expected = new Map<string, (() => void)[]>();
   /** Backends that have it open. */
   users = 0;
 
@@ -84,6 +86,18 @@ export class Space {
     const sinks = this.#channels.get(channel);
     if (sinks) sinks.add(sink);
     else this.#channels.set(channel, new Set([sink]));
+    const expected = this.#expected.get(channel) ?? [];
+    this.#expected.delete(channel);
+    for (const tell of expected) tell();
+  }
+
+  /** Resolves when somebody is subscribed to a channel: at once, or when it comes to that. */
+  subscribed(channel: string): Promise<void> {
+    if (this.#channels.has(channel)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const expected = this.#expected.get(channel) ?? [];
+      this.#expected.set(channel, [...expected, resolve]);
+    });
   }
 
   unsubscribe(channel: string, sink: MessageSink): void {

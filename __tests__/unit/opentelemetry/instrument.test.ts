@@ -54,7 +54,7 @@ describe('instrument', () => {
         return trace.wrapSpanContext({ traceId: '', spanId: '', traceFlags: 0 });
       },
     } as unknown as Tracer;
-    const record = (_: number, attributes: { readonly [name: string]: unknown }): void => {
+    const record = (_: number, attributes: Readonly<Record<string, unknown>>): void => {
       made.push(String(attributes['messaging.operation.name']));
     };
     const meter = { createHistogram: () => ({ record }), createCounter: () => ({}) } as unknown as Meter;

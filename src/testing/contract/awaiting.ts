@@ -1,4 +1,5 @@
-import { expect } from '@jest/globals';
+import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { matches } from './assert.ts';
 import { type Context, type Declare, newId, outcome } from './context.ts';
 
 /** Stores a SUCCESS for each id, whose value is the id. */
@@ -36,11 +37,11 @@ export function awaiting(test: Declare): void {
       ['PROGRESS', { current: 1, total: 2 }],
       ['SUCCESS', 'done'],
     ];
-    expect(seen).toEqual([['STARTED', null], progress, done]);
+    deepStrictEqual(seen, [['STARTED', null], progress, done]);
     // The result may have been there before it came to watch.
-    expect(late.at(-1)).toEqual(done);
-    expect([1, 2]).toContain(late.length);
-    expect(backend.stats().waits).toBe(0);
+    deepStrictEqual(late.at(-1), done);
+    ok([1, 2].includes(late.length));
+    strictEqual(backend.stats().waits, 0);
   });
 
   test('a watcher who leaves ends its wait and its subscription, between two states or while it waits', async (context) => {
@@ -48,13 +49,13 @@ export function awaiting(test: Declare): void {
     const backend = context.backend();
     await backend.updateState(id, 'PROGRESS', 1);
     for await (const { result } of backend.watch(id)) if (result === 1) break;
-    expect(backend.stats().waits).toBe(0);
+    strictEqual(backend.stats().waits, 0);
     const states = backend.watch(id);
     await states.next();
     const pending = states.next();
     await states.return();
-    expect(await pending).toEqual({ done: true, value: undefined });
-    expect(backend.stats().waits).toBe(0);
+    deepStrictEqual(await pending, { done: true, value: undefined });
+    strictEqual(backend.stats().waits, 0);
     while (backend.stats().channels > 0) await context.raw.get(id);
   });
 
@@ -64,11 +65,11 @@ export function awaiting(test: Declare): void {
     const waits = [good, bad].map((id) => backend.settle(id));
     await worker.storeResult(good, 1, 'SUCCESS');
     await worker.storeResult(bad, new Error('boom'), 'FAILURE');
-    expect(await Promise.all(waits)).toMatchObject([
+    matches(await Promise.all(waits), [
       { taskId: good, status: 'SUCCESS', result: 1 },
       { taskId: bad, status: 'FAILURE', error: { message: 'boom' } },
     ]);
-    expect(await backend.settle(late, { timeout: 0.05 })).toMatchObject({ taskId: late, status: 'TIMEOUT' });
+    matches(await backend.settle(late, { timeout: 0.05 }), { taskId: late, status: 'TIMEOUT' });
   });
 
   test('10,000 tasks are awaited in one call as they are completed, and leave nothing', async (context) => {
@@ -80,8 +81,8 @@ export function awaiting(test: Declare): void {
       if (settled.status === 'SUCCESS' && settled.result === settled.taskId) seen.add(settled.taskId);
     }
     await stored;
-    expect(seen.size).toBe(10_000);
-    expect(backend.stats()).toMatchObject({ waits: 0, rescued: 0 });
+    strictEqual(seen.size, 10_000);
+    matches(backend.stats(), { waits: 0, rescued: 0 });
   });
 
   test('10,000 tasks are awaited in one call in the order of their ids, and leave nothing', async (context) => {
@@ -89,8 +90,8 @@ export function awaiting(test: Declare): void {
     const ids = newIds();
     const all = backend.waitForAll(ids, { timeout: 300 });
     await succeed(context, ids.toReversed());
-    expect(await all).toEqual(ids);
-    expect(backend.stats()).toMatchObject({ waits: 0, rescued: 0 });
+    deepStrictEqual(await all, ids);
+    matches(backend.stats(), { waits: 0, rescued: 0 });
   });
 
   test('the first of 10,000 tasks ends the waits for all others, an abort too', async (context) => {
@@ -99,14 +100,15 @@ export function awaiting(test: Declare): void {
     const any = backend.waitForAny(ids, { timeout: 300 });
     const id = ids[7_000] ?? '';
     await context.backend().storeResult(id, 'first', 'SUCCESS');
-    expect(await any).toMatchObject({ taskId: id, result: 'first' });
-    expect(backend.stats().waits).toBe(0);
+    matches(await any, { taskId: id, result: 'first' });
+    strictEqual(backend.stats().waits, 0);
     const controller = new AbortController();
     const aborted = outcome(backend.waitForAll(newIds(), { signal: controller.signal }));
     while (backend.stats().channels < 10_000) await context.raw.get(id);
-    controller.abort(new Error('enough'));
-    expect(await aborted).toEqual(new Error('enough'));
-    expect(backend.stats().waits).toBe(0);
+    const reason = new Error('enough');
+    controller.abort(reason);
+    strictEqual(await aborted, reason);
+    strictEqual(backend.stats().waits, 0);
     while (backend.stats().channels > 0) await context.raw.get(id);
   });
 }

@@ -1,5 +1,6 @@
-import { expect } from '@jest/globals';
-import { AsyncResult, GroupResult, type GroupTuple } from '../../../src/index.ts';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import { matches } from './assert.ts';
+import { AsyncResult, GroupResult, type GroupTuple } from '../../index.ts';
 import { type Declare, deferred, metaText, newId, outcome } from './context.ts';
 
 const groupKey = (groupId: string): string => `celery-taskset-meta-${groupId}`;
@@ -17,27 +18,27 @@ export function grouping(test: Declare): void {
         [['g', null], []],
       ],
     ];
-    expect(await context.backend().saveGroup(id, tuple)).toBe('stored');
+    strictEqual(await context.backend().saveGroup(id, tuple), 'stored');
     const text = `{"result": [["${id}", [["p", null], null]], [[["t1", null], null], [["g", null], []]]]}`;
-    expect(await context.raw.get(groupKey(id))).toBe(text);
-    expect(await promise).toBe(text);
-    expect(await context.raw.ttl(groupKey(id))).toBe(86_400);
+    strictEqual(await context.raw.get(groupKey(id)), text);
+    strictEqual(await promise, text);
+    strictEqual(await context.raw.ttl(groupKey(id)), 86_400);
   });
 
   test('a group is restored as it was saved, replaced by a later save, and gone once deleted', async (context) => {
     const id = newId();
     const [writer, reader] = [context.backend({ expires: null }), context.backend()];
-    expect(await reader.restoreGroup(id)).toBeNull();
+    strictEqual(await reader.restoreGroup(id), null);
     await writer.saveGroup(id, [[id, null], [[['t1', null], null]]]);
-    expect(await reader.restoreGroup(id)).toEqual([[id, null], [[['t1', null], null]]]);
+    deepStrictEqual(await reader.restoreGroup(id), [[id, null], [[['t1', null], null]]]);
     // Nothing is kept, not even what looks like a SUCCESS.
     await context.raw.set(groupKey(id), metaText(id, 'SUCCESS', 1));
     await writer.saveGroup(id, new GroupResult(id, [new AsyncResult('t2', writer)], writer));
-    expect(await reader.restoreGroup(id)).toEqual([[id, null], [[['t2', null], null]]]);
-    expect(await context.raw.ttl(groupKey(id))).toBe(-1);
+    deepStrictEqual(await reader.restoreGroup(id), [[id, null], [[['t2', null], null]]]);
+    strictEqual(await context.raw.ttl(groupKey(id)), -1);
     await reader.deleteGroup(id);
-    expect(await context.raw.get(groupKey(id))).toBeNull();
-    expect(await writer.restoreGroup(id)).toBeNull();
+    strictEqual(await context.raw.get(groupKey(id)), null);
+    strictEqual(await writer.restoreGroup(id), null);
     await reader.deleteGroup(id);
   });
 
@@ -46,18 +47,18 @@ export function grouping(test: Declare): void {
     const backend = context.backend();
     await backend.storeResult(id, 1, 'SUCCESS');
     await backend.saveGroup(id, [[id, null], []]);
-    expect(await backend.getResult(id)).toBe(1);
-    expect(await backend.restoreGroup(id)).toEqual([[id, null], []]);
+    strictEqual(await backend.getResult(id), 1);
+    deepStrictEqual(await backend.restoreGroup(id), [[id, null], []]);
   });
 
   test('a group that does not decode, or is none, is a DecodeError of the call that reads it', async (context) => {
     const id = newId();
     for (const text of ['rubbish', '5', '[]', '{}', '{"result": 5}', '{"result": [["t", null], null]}']) {
       await context.raw.set(groupKey(id), text);
-      expect(await outcome(context.backend().restoreGroup(id))).toMatchObject({ code: 'CELERY_DECODE' });
+      matches(await outcome(context.backend().restoreGroup(id)), { code: 'CELERY_DECODE' });
     }
     await context.raw.set(groupKey(id), '');
-    expect(await context.backend().restoreGroup(id)).toBeNull();
+    strictEqual(await context.backend().restoreGroup(id), null);
   });
 
   test('nothing is sent for a wrong group or id, or after close', async (context) => {
@@ -65,11 +66,11 @@ export function grouping(test: Declare): void {
     const backend = context.backend();
     const save = backend.saveGroup.bind(backend) as (...args: unknown[]) => Promise<unknown>;
     for (const group of [null, 5, [], [id, null], [[id, null], null], { asTuple: () => 5 }]) {
-      expect(await outcome(save(id, group))).toMatchObject({ code: 'CELERY_INVALID_ARGUMENT' });
+      matches(await outcome(save(id, group)), { code: 'CELERY_INVALID_ARGUMENT' });
     }
     const calls = [() => save('', [['a', null], []]), () => backend.restoreGroup(''), () => backend.deleteGroup('')];
-    for (const call of calls) expect(await outcome(call())).toMatchObject({ code: 'CELERY_INVALID_ID' });
-    expect(await context.raw.get(groupKey(id))).toBeNull();
+    for (const call of calls) matches(await outcome(call()), { code: 'CELERY_INVALID_ID' });
+    strictEqual(await context.raw.get(groupKey(id)), null);
     await backend.close();
     const late = [
       () => save(id, [[id, null], []]),
@@ -78,7 +79,7 @@ export function grouping(test: Declare): void {
       () => backend.waitForMeta(id),
       () => backend.asCompleted([id]).next(),
     ];
-    for (const call of late) expect(await outcome(call())).toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
+    for (const call of late) matches(await outcome(call()), { code: 'CELERY_BACKEND_CLOSED' });
   });
 
   test('asCompleted tells of each task once: the ready ones in order, the others as they come', async (context) => {
@@ -92,13 +93,13 @@ export function grouping(test: Declare): void {
       if (id === c) await writer.storeResult(d, 'd', 'SUCCESS');
       if (id === d) await writer.storeResult(a, 'a', 'SUCCESS');
     }
-    expect(seen).toEqual([
+    deepStrictEqual(seen, [
       [b, 'FAILURE'],
       [c, 'SUCCESS'],
       [d, 'SUCCESS'],
       [a, 'SUCCESS'],
     ]);
-    expect(backend.stats().waits).toBe(0);
+    strictEqual(backend.stats().waits, 0);
   });
 
   test('a group of 10,000 that is ready is joined in one batch, without a subscription', async (context) => {
@@ -113,8 +114,8 @@ export function grouping(test: Declare): void {
       ids.map((id) => new AsyncResult(id, backend)),
       backend,
     );
-    expect(await group.joinNative({ timeout: 60 })).toEqual(ids);
-    expect(backend.stats().channels).toBe(0);
+    deepStrictEqual(await group.joinNative({ timeout: 60 }), ids);
+    strictEqual(backend.stats().channels, 0);
   });
 
   test('a group of 10,000 is joined while its results come', async (context) => {
@@ -129,7 +130,7 @@ export function grouping(test: Declare): void {
     for (let from = 0; from < ids.length; from += 500) {
       await Promise.all(ids.slice(from, from + 500).map((id) => writer.storeResult(id, id, 'SUCCESS')));
     }
-    expect(await joined).toEqual(ids);
-    expect(backend.stats()).toMatchObject({ waits: 0, rescued: 0 });
+    deepStrictEqual(await joined, ids);
+    matches(backend.stats(), { waits: 0, rescued: 0 });
   });
 }

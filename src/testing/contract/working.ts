@@ -1,18 +1,14 @@
-import { expect } from '@jest/globals';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import { matches } from './assert.ts';
 import {
   type ErrbackCall,
   type ResultTuple,
   type Signature,
   type SignatureOptions,
-  type TaskMeta,
   type TaskRequest,
-} from '../../../src/index.ts';
-import { Chord } from './chord-context.ts';
-import { type Context, type Declare, keyOf, newId, outcome } from './context.ts';
-
-async function metaOf(context: Context, taskId: string): Promise<TaskMeta | null> {
-  return JSON.parse((await context.raw.get(keyOf(taskId))) ?? 'null') as TaskMeta | null;
-}
+} from '../../index.ts';
+import { Chord, metaOf } from './chord-context.ts';
+import { type Declare, keyOf, newId, outcome } from './context.ts';
 
 /** What a worker tells of its tasks. */
 export function working(test: Declare): void {
@@ -20,35 +16,35 @@ export function working(test: Declare): void {
     const backend = context.backend();
     const [a, b, c] = [newId(), newId(), newId()];
     const request = { id: a, group: 'g', parent_id: 'p' };
-    expect(await backend.markAsStarted(a, { pid: 7, hostname: 'celery@host' }, { request })).toBe('stored');
-    expect(await metaOf(context, a)).toMatchObject({
+    strictEqual(await backend.markAsStarted(a, { pid: 7, hostname: 'celery@host' }, { request }), 'stored');
+    matches(await metaOf(context, a), {
       status: 'STARTED',
       result: { pid: 7, hostname: 'celery@host' },
       date_done: null,
     });
-    expect(await backend.markAsRetry(a, null, { request, traceback: 'tb' })).toBe('stored');
-    expect(await metaOf(context, a)).toMatchObject({ status: 'RETRY', result: null, traceback: 'tb', children: [] });
-    expect(await backend.markAsDone(a, 5, { request })).toBe('stored');
-    expect(await metaOf(context, a)).toMatchObject({ status: 'SUCCESS', result: 5, group_id: 'g', parent_id: 'p' });
-    expect(await backend.markAsFailure(a, new Error('late'))).toBe('kept');
-    expect(await backend.markAsFailure(b, new TypeError('no'), { traceback: 'tb\n' })).toBe('stored');
-    expect(await metaOf(context, b)).toMatchObject({
+    strictEqual(await backend.markAsRetry(a, null, { request, traceback: 'tb' }), 'stored');
+    matches(await metaOf(context, a), { status: 'RETRY', result: null, traceback: 'tb', children: [] });
+    strictEqual(await backend.markAsDone(a, 5, { request }), 'stored');
+    matches(await metaOf(context, a), { status: 'SUCCESS', result: 5, group_id: 'g', parent_id: 'p' });
+    strictEqual(await backend.markAsFailure(a, new Error('late')), 'kept');
+    strictEqual(await backend.markAsFailure(b, new TypeError('no'), { traceback: 'tb\n' }), 'stored');
+    matches(await metaOf(context, b), {
       status: 'FAILURE',
       result: { exc_type: 'TypeError', exc_message: ['no'], exc_module: 'builtins' },
       traceback: 'tb\n',
       children: null,
     });
-    expect(await backend.markAsRevoked(c, 'expired', { request: { id: c } })).toBe('stored');
-    expect(await metaOf(context, c)).toMatchObject({
+    strictEqual(await backend.markAsRevoked(c, 'expired', { request: { id: c } }), 'stored');
+    matches(await metaOf(context, c), {
       status: 'REVOKED',
       result: { exc_type: 'TaskRevokedError', exc_message: ['expired'], exc_module: 'celery.exceptions' },
       traceback: null,
       children: [],
     });
     await backend.markAsRevoked(b);
-    expect(await metaOf(context, b)).toMatchObject({ status: 'REVOKED', result: { exc_message: [''] } });
+    matches(await metaOf(context, b), { status: 'REVOKED', result: { exc_message: [''] } });
     await backend.markAsDone(c, 1, { state: 'CUSTOM' });
-    expect((await metaOf(context, c))?.status).toBe('CUSTOM');
+    strictEqual((await metaOf(context, c)).status, 'CUSTOM');
   });
 
   test('an ignored result is not stored, a failure neither unless errors are; its part of the chord is returned', async (context) => {
@@ -62,23 +58,23 @@ export function working(test: Declare): void {
     for (const [backend, request, storesErrors] of forms) {
       const id = newId();
       const options = { ...(request && { request }) };
-      expect(await backend.markAsStarted(id, {}, options)).toBe('ignored');
-      expect(await backend.markAsDone(id, 1, options)).toBe('ignored');
-      expect(await context.raw.get(keyOf(id))).toBeNull();
+      strictEqual(await backend.markAsStarted(id, {}, options), 'ignored');
+      strictEqual(await backend.markAsDone(id, 1, options), 'ignored');
+      strictEqual(await context.raw.get(keyOf(id)), null);
       for (const mark of ['markAsRetry', 'markAsFailure', 'markAsRevoked'] as const) {
-        expect(await backend[mark](id, 'x', options)).toBe(storesErrors ? 'stored' : 'ignored');
+        strictEqual(await backend[mark](id, 'x', options), storesErrors ? 'stored' : 'ignored');
       }
     }
     const chord = new Chord(context);
     const backend = chord.backend({ ignoreResult: true });
     await backend.setChordSize(chord.groupId, 3);
-    expect(await backend.markAsDone('a', 1, { request: chord.request('a', 0) })).toBe('ignored');
-    expect(await backend.markAsDone('b', 2, { request: chord.request('b', 1), storeResult: true })).toBe('ignored');
+    strictEqual(await backend.markAsDone('a', 1, { request: chord.request('a', 0) }), 'ignored');
+    strictEqual(await backend.markAsDone('b', 2, { request: chord.request('b', 1), storeResult: true }), 'ignored');
     const own = chord.request('c', 2, { ignore_result: false });
-    expect(await backend.markAsDone('c', 3, { request: own, storeResult: false })).toBe('ignored');
-    expect(chord.sent).toEqual([[chord.body, [[1, 2, 3]]]]);
-    expect(await backend.markAsFailure(newId(), 'x', { storeResult: true })).toBe('stored');
-    expect(await context.backend().markAsRetry(newId(), 'x', { storeResult: false })).toBe('ignored');
+    strictEqual(await backend.markAsDone('c', 3, { request: own, storeResult: false }), 'ignored');
+    deepStrictEqual(chord.sent, [[chord.body, [[1, 2, 3]]]]);
+    strictEqual(await backend.markAsFailure(newId(), 'x', { storeResult: true }), 'stored');
+    strictEqual(await context.backend().markAsRetry(newId(), 'x', { storeResult: false }), 'ignored');
   });
 
   test('error callbacks find the failure stored, whose children they become, after those it has', async (context) => {
@@ -86,7 +82,7 @@ export function working(test: Declare): void {
     const calls: unknown[] = [];
     const app = {
       callErrbacks: async ({ request, error, traceback }: ErrbackCall): Promise<readonly ResultTuple[]> => {
-        calls.push([request.id, request.errbacks, error, traceback, (await metaOf(context, id))?.status]);
+        calls.push([request.id, request.errbacks, error, traceback, (await metaOf(context, id)).status]);
         return [[['errback', null], null]];
       },
     };
@@ -95,14 +91,14 @@ export function working(test: Declare): void {
     const children = [[['child', null], null]] as const;
     const backend = context.backend({}, app);
     await backend.markAsFailure(id, error, { request: { errbacks, children }, traceback: 'tb' });
-    expect(calls).toEqual([[id, errbacks, error, 'tb', 'FAILURE']]);
-    expect((await metaOf(context, id))?.children).toEqual([
+    deepStrictEqual(calls, [[id, errbacks, error, 'tb', 'FAILURE']]);
+    deepStrictEqual((await metaOf(context, id)).children, [
       [['child', null], null],
       [['errback', null], null],
     ]);
     await backend.markAsFailure(id, error, { request: { errbacks }, callErrbacks: false });
     await backend.markAsFailure(id, error, { request: { errbacks: [] } });
-    expect(calls.length).toBe(1);
+    strictEqual(calls.length, 1);
   });
 
   test('error callbacks that cannot be sent do not keep the failure from being stored', async (context) => {
@@ -114,9 +110,9 @@ export function working(test: Declare): void {
       await backend.setChordSize(chord.groupId, 1);
       const request = chord.request(newId(), 0, { errbacks: [{ task: 'app.on_error' }] });
       const found = await outcome(backend.markAsFailure(request.id, new Error('x'), { request }));
-      expect(found === reason || (found as { code?: string }).code === 'CELERY_DECODE').toBe(true);
-      expect((await metaOf(context, request.id))?.status).toBe('FAILURE');
-      expect((await metaOf(context, chord.bodyId))?.status).toBe('FAILURE');
+      strictEqual(found === reason || (found as { code?: string }).code === 'CELERY_DECODE', true);
+      strictEqual((await metaOf(context, request.id)).status, 'FAILURE');
+      strictEqual((await metaOf(context, chord.bodyId)).status, 'FAILURE');
     }
   });
 
@@ -136,13 +132,13 @@ export function working(test: Declare): void {
     ]; // prettier-ignore
     await backend.markAsFailure(id, new TypeError('no'), { request: { id, chain, hostname: 'h' }, traceback: 'tb' });
     for (const taskId of [id, last, inner, body]) {
-      expect(await metaOf(context, taskId)).toMatchObject({
+      matches(await metaOf(context, taskId), {
         status: 'FAILURE',
         traceback: 'tb',
         result: { exc_message: ['no'] },
       });
     }
-    expect(await metaOf(context, last)).toMatchObject({
+    matches(await metaOf(context, last), {
       name: 'app.last',
       args: [1],
       kwargs: { k: 2 },
@@ -150,8 +146,8 @@ export function working(test: Declare): void {
       retries: 0,
       group_id: chord.groupId,
     });
-    expect((await context.raw.members(chord.key('.j'))).length).toBe(2);
-    expect((await metaOf(context, chord.bodyId))?.result).toMatchObject({ exc_type: 'ChordError' });
+    strictEqual((await context.raw.members(chord.key('.j'))).length, 2);
+    matches((await metaOf(context, chord.bodyId)).result, { exc_type: 'ChordError' });
   });
 
   test('a chord that cannot be served does not keep the failure from the rest of the chain and its callbacks', async (context) => {
@@ -167,11 +163,11 @@ export function working(test: Declare): void {
     const [id, last] = [newId(), newId()];
     const chain = [{ task: 'app.last', options: { task_id: last } }];
     const request = chord.request(id, 0, { chain, errbacks: [{ task: 'app.on_error' }] });
-    await expect(backend.markAsFailure(id, new Error('no'), { request })).rejects.toMatchObject({
+    matches(await outcome(backend.markAsFailure(id, new Error('no'), { request })), {
       code: 'CELERY_IMPROPERLY_CONFIGURED',
     });
-    for (const taskId of [id, last]) expect((await metaOf(context, taskId))?.status).toBe('FAILURE');
-    expect(calls).toEqual([id]);
+    for (const taskId of [id, last]) strictEqual((await metaOf(context, taskId)).status, 'FAILURE');
+    deepStrictEqual(calls, [id]);
   });
 
   test('the chain after an ignored failure is not stored, but its parts of chords are returned', async (context) => {
@@ -180,9 +176,9 @@ export function working(test: Declare): void {
     const last = newId();
     const options = { task_id: last, group_id: chord.groupId, chord: chord.body };
     const request: TaskRequest = { ignore_result: true, chain: [{ task: 'app.last', options }] };
-    expect(await backend.markAsFailure(newId(), new Error('no'), { request })).toBe('ignored');
-    expect(await metaOf(context, last)).toBeNull();
-    expect(await chord.keys()).toEqual({ j: 1 });
+    strictEqual(await backend.markAsFailure(newId(), new Error('no'), { request }), 'ignored');
+    strictEqual(await metaOf(context, last), null);
+    deepStrictEqual(await chord.keys(), { j: 1 });
   });
 
   test('an error that was read from a backend is stored as it was', async (context) => {
@@ -197,7 +193,7 @@ export function working(test: Declare): void {
       const [id, again] = [newId(), newId()];
       await backend.markAsFailure(id, info, { traceback: 'tb of Python' });
       await backend.markAsFailure(again, await backend.getResult(id));
-      expect(await metaOf(context, again)).toMatchObject({ result: info, traceback: 'tb of Python' });
+      matches(await metaOf(context, again), { result: info, traceback: 'tb of Python' });
     }
   });
 }

@@ -1,6 +1,7 @@
-import { expect } from '@jest/globals';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import { instance, matches } from './assert.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RemoteError } from '../../../src/index.ts';
+import { RemoteError } from '../../index.ts';
 import { type Declare, keyOf, metaText, newId, outcome } from './context.ts';
 
 /** Subscriptions from before a task is sent. */
@@ -9,7 +10,7 @@ export function holding(test: Declare): void {
     const [good, bad, later] = [newId(), newId(), newId()];
     const [producer, worker] = [context.backend({ maxCachedResults: -1 }), context.backend()];
     await Promise.all([producer.onTaskCall(good), producer.onTaskCall(bad)]);
-    expect(producer.stats()).toMatchObject({ held: 2, waits: 0 });
+    matches(producer.stats(), { held: 2, waits: 0 });
     await worker.storeResult(good, { n: 1 }, 'SUCCESS');
     await worker.storeResult(bad, new Error('boom'), 'FAILURE');
     await worker.storeResult(bad, 'better', 'SUCCESS');
@@ -17,9 +18,9 @@ export function holding(test: Declare): void {
     const { result } = await context.live(producer, later);
     await context.raw.del(keyOf(good));
     await context.raw.del(keyOf(bad));
-    expect(await producer.waitFor(good)).toEqual({ n: 1 });
-    expect(await producer.waitFor(bad)).toBe('better');
-    expect(producer.stats().held).toBe(0);
+    deepStrictEqual(await producer.waitFor(good), { n: 1 });
+    strictEqual(await producer.waitFor(bad), 'better');
+    strictEqual(producer.stats().held, 0);
     await worker.storeResult(later, 1, 'SUCCESS');
     await result;
   });
@@ -30,11 +31,11 @@ export function holding(test: Declare): void {
     await Promise.all([one, many, polled].map((id) => producer.onTaskCall(id)));
     for (const id of [one, many, polled]) await worker.storeResult(id, new Error('boom'), 'FAILURE');
     const { result } = await context.live(producer, later);
-    expect(producer.stats().held).toBe(3);
-    expect(await outcome(producer.waitFor(one))).toBeInstanceOf(RemoteError);
-    for await (const { status } of producer.asCompleted([many])) expect(status).toBe('FAILURE');
-    expect(await outcome(producer.waitFor(polled, { timeout: 0 }))).toBeInstanceOf(RemoteError);
-    expect(producer.stats().held).toBe(0);
+    strictEqual(producer.stats().held, 3);
+    instance(await outcome(producer.waitFor(one)), RemoteError);
+    for await (const { status } of producer.asCompleted([many])) strictEqual(status, 'FAILURE');
+    instance(await outcome(producer.waitFor(polled, { timeout: 0 })), RemoteError);
+    strictEqual(producer.stats().held, 0);
     await worker.storeResult(later, 1, 'SUCCESS');
     await result;
   });
@@ -44,8 +45,8 @@ export function holding(test: Declare): void {
     const producer = context.backend();
     await context.raw.set(keyOf(id), metaText(id, 'SUCCESS', 'silent'));
     await producer.onTaskCall(id);
-    expect(await producer.waitFor(id)).toBe('silent');
-    expect(producer.stats().held).toBe(0);
+    strictEqual(await producer.waitFor(id), 'silent');
+    strictEqual(producer.stats().held, 0);
   });
 
   test('forget drops what onTaskCall holds', async (context) => {
@@ -53,19 +54,19 @@ export function holding(test: Declare): void {
     const producer = context.backend();
     await producer.onTaskCall(id);
     await producer.forget(id);
-    expect(producer.stats().held).toBe(0);
-    expect(await outcome(producer.waitFor(id, { timeout: 0.05 }))).toMatchObject({ code: 'CELERY_TIMEOUT' });
+    strictEqual(producer.stats().held, 0);
+    matches(await outcome(producer.waitFor(id, { timeout: 0.05 })), { code: 'CELERY_TIMEOUT' });
   });
 
   test('onTaskCall never rejects: not for a wrong id, not after close', async (context) => {
     const producer = context.backend();
     const call = producer.onTaskCall.bind(producer) as (id: unknown) => Promise<void>;
     for (const id of [undefined, null, 5, '', 'a\nb']) await call(id);
-    expect(producer.stats()).toMatchObject({ held: 0, channels: 0 });
+    matches(producer.stats(), { held: 0, channels: 0 });
     const [open, closing] = [producer.onTaskCall(newId()), producer.close()];
     await Promise.all([open, closing]);
     await producer.onTaskCall(newId());
-    expect(producer.stats()).toMatchObject({ held: 0, channels: 0 });
+    matches(producer.stats(), { held: 0, channels: 0 });
   });
 
   test('of 2,000 results of tasks called for and sent, awaited at random moments, none is missed', async (context) => {
@@ -84,7 +85,10 @@ export function holding(test: Declare): void {
     for (let round = 0; round < 40; round += 1) {
       outcomes.push(...(await Promise.all(Array.from({ length: 50 }, one))));
     }
-    expect(outcomes).toEqual(Array.from({ length: 2_000 }, () => true));
-    expect(producer.stats()).toMatchObject({ waits: 0, held: 0, rescued: 0 });
+    deepStrictEqual(
+      outcomes,
+      Array.from({ length: 2_000 }, () => true),
+    );
+    matches(producer.stats(), { waits: 0, held: 0, rescued: 0 });
   });
 }

@@ -1,5 +1,6 @@
-import { expect } from '@jest/globals';
-import { RemoteError, TaskRevokedError } from '../../../src/index.ts';
+import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { instance, matches } from './assert.ts';
+import { RemoteError, TaskRevokedError } from '../../index.ts';
 import { type Declare, keyOf, metaText, newId, outcome } from './context.ts';
 
 /** Reading what is stored. */
@@ -7,18 +8,18 @@ export function reading(test: Declare): void {
   test('a missing key reads as PENDING, with two fields', async (context) => {
     const backend = context.backend();
     const id = newId();
-    expect(await backend.getTaskMeta(id)).toEqual({ status: 'PENDING', result: null });
-    expect(await backend.getStatus(id)).toBe('PENDING');
-    expect(await backend.getState(id)).toBe('PENDING');
-    expect(await backend.getResult(id)).toBeNull();
-    expect(await backend.getTraceback(id)).toBeNull();
-    expect(await backend.getChildren(id)).toBeNull();
+    deepStrictEqual(await backend.getTaskMeta(id), { status: 'PENDING', result: null });
+    strictEqual(await backend.getStatus(id), 'PENDING');
+    strictEqual(await backend.getState(id), 'PENDING');
+    strictEqual(await backend.getResult(id), null);
+    strictEqual(await backend.getTraceback(id), null);
+    strictEqual(await backend.getChildren(id), null);
   });
 
   test('an empty value reads as PENDING', async (context) => {
     const id = newId();
     await context.raw.set(keyOf(id), '');
-    expect(await context.backend().getStatus(id)).toBe('PENDING');
+    strictEqual(await context.backend().getStatus(id), 'PENDING');
   });
 
   test('each reader finds its part of the meta', async (context) => {
@@ -26,11 +27,11 @@ export function reading(test: Declare): void {
     const [writer, reader] = [context.backend(), context.backend()];
     const children = [[['c1', null], null]] as const;
     await writer.storeResult(id, { n: 1 }, 'SUCCESS', { traceback: 'tb', request: { children } });
-    expect(await reader.getStatus(id)).toBe('SUCCESS');
-    expect(await reader.getResult(id)).toEqual({ n: 1 });
-    expect(await reader.getTraceback(id)).toBe('tb');
-    expect(await reader.getChildren(id)).toEqual(children);
-    expect(await reader.getTaskMeta(id)).toMatchObject({ status: 'SUCCESS', task_id: id });
+    strictEqual(await reader.getStatus(id), 'SUCCESS');
+    deepStrictEqual(await reader.getResult(id), { n: 1 });
+    strictEqual(await reader.getTraceback(id), 'tb');
+    deepStrictEqual(await reader.getChildren(id), children);
+    matches(await reader.getTaskMeta(id), { status: 'SUCCESS', task_id: id });
   });
 
   test('the result of a failure reads as its error, made anew for each reader', async (context) => {
@@ -38,10 +39,10 @@ export function reading(test: Declare): void {
     const backend = context.backend();
     await backend.storeResult(id, new TypeError('no number'), 'FAILURE');
     const [first, second] = [await backend.getResult(id), await backend.getResult(id)];
-    expect(first).toBeInstanceOf(RemoteError);
-    expect(first).toMatchObject({ excType: 'TypeError', message: 'no number', taskId: id });
-    expect(second).not.toBe(first);
-    expect((await backend.getTaskMeta(id)).result).toBeInstanceOf(RemoteError);
+    instance(first, RemoteError);
+    matches(first, { excType: 'TypeError', message: 'no number', taskId: id });
+    notStrictEqual(second, first);
+    instance((await backend.getTaskMeta(id)).result, RemoteError);
   });
 
   test('the error of a revoked task is a TaskRevokedError', async (context) => {
@@ -49,8 +50,8 @@ export function reading(test: Declare): void {
     const info = { exc_type: 'TaskRevokedError', exc_message: ['expired'], exc_module: 'celery.exceptions' };
     await context.raw.set(keyOf(id), metaText(id, 'REVOKED', info));
     const error = await outcome(context.backend().waitFor(id));
-    expect(error).toBeInstanceOf(TaskRevokedError);
-    expect(error).toMatchObject({ code: 'CELERY_TASK_REVOKED', message: 'expired' });
+    instance(error, TaskRevokedError);
+    matches(error, { code: 'CELERY_TASK_REVOKED', message: 'expired' });
   });
 
   test('many metas come in the order of their ids, each once', async (context) => {
@@ -58,9 +59,12 @@ export function reading(test: Declare): void {
     const ids = Array.from({ length: 250 }, newId);
     await Promise.all(ids.flatMap((id, i) => (i % 2 ? [backend.storeResult(id, i, 'SUCCESS')] : [])));
     const metas = await backend.getMany([...ids, ...ids]);
-    expect([...metas.keys()]).toEqual(ids);
-    expect([...metas.values()].map((meta) => meta.result)).toEqual(ids.map((_, i) => (i % 2 ? i : null)));
-    expect(await backend.getMany([])).toEqual(new Map());
+    deepStrictEqual([...metas.keys()], ids);
+    deepStrictEqual(
+      [...metas.values()].map((meta) => meta.result),
+      ids.map((_, i) => (i % 2 ? i : null)),
+    );
+    deepStrictEqual(await backend.getMany([]), new Map());
   });
 
   test('a payload that does not decode fails the call that reads it, and no other', async (context) => {
@@ -69,15 +73,15 @@ export function reading(test: Declare): void {
     await context.raw.set(keyOf(bad), '{"status": "SUCC');
     await backend.storeResult(good, 1, 'SUCCESS');
     const [first, second] = await Promise.all([outcome(backend.getResult(bad)), backend.getResult(good)]);
-    expect(first).toMatchObject({ code: 'CELERY_DECODE' });
-    expect(second).toBe(1);
-    expect(await outcome(backend.getMany([good, bad]))).toMatchObject({ code: 'CELERY_DECODE' });
+    matches(first, { code: 'CELERY_DECODE' });
+    strictEqual(second, 1);
+    matches(await outcome(backend.getMany([good, bad])), { code: 'CELERY_DECODE' });
   });
 
   test('a payload of another task is refused', async (context) => {
     const id = newId();
     await context.raw.set(keyOf(id), metaText('other', 'SUCCESS', 1));
-    expect(await outcome(context.backend().getResult(id))).toMatchObject({ code: 'CELERY_DECODE' });
+    matches(await outcome(context.backend().getResult(id)), { code: 'CELERY_DECODE' });
   });
 
   test('a wrong id is refused by every reader', async (context) => {
@@ -93,17 +97,17 @@ export function reading(test: Declare): void {
       () => backend.forget(''),
       () => backend.waitFor(''),
     ];
-    for (const call of calls) expect(await outcome(call())).toMatchObject({ code: 'CELERY_INVALID_ID' });
+    for (const call of calls) matches(await outcome(call()), { code: 'CELERY_INVALID_ID' });
   });
 
   test('a forgotten result is gone', async (context) => {
     const id = newId();
     const backend = context.backend();
     await backend.storeResult(id, 1, 'SUCCESS');
-    expect(await backend.getResult(id)).toBe(1);
+    strictEqual(await backend.getResult(id), 1);
     await backend.forget(id);
-    expect(await backend.getStatus(id)).toBe('PENDING');
-    expect(await context.raw.get(keyOf(id))).toBeNull();
+    strictEqual(await backend.getStatus(id), 'PENDING');
+    strictEqual(await context.raw.get(keyOf(id)), null);
     await backend.forget(id);
   });
 
@@ -115,23 +119,23 @@ export function reading(test: Declare): void {
     ];
     const value = { at: new Date(0), map: new Map([['a', new Set([1n])]]), nothing: undefined };
     await writer.storeResult(id, value, 'SUCCESS');
-    expect(await reader.waitFor(id)).toEqual(value);
-    expect(await writer.storeResult(id, value, 'FAILURE')).toBe('kept');
-    expect(await context.backend().getStatus(id)).toBe('SUCCESS');
+    deepStrictEqual(await reader.waitFor(id), value);
+    strictEqual(await writer.storeResult(id, value, 'FAILURE'), 'kept');
+    strictEqual(await context.backend().getStatus(id), 'SUCCESS');
   });
 
   test('a result of 4 MB comes back as it was', async (context) => {
     const id = newId();
     const value = 'x'.repeat(4 * 1024 * 1024);
     await context.backend().storeResult(id, value, 'SUCCESS');
-    expect((await context.backend().getResult<string>(id)) === value).toBe(true);
+    strictEqual((await context.backend().getResult<string>(id)) === value, true);
   });
 
   test('connects, pings and names itself', async (context) => {
     const backend = context.backend();
     await backend.connect({ timeout: 10 });
-    expect(await backend.ping()).toBeGreaterThanOrEqual(0);
-    expect(backend.asUri()).toBe(backend.url);
-    expect(backend.stats()).toMatchObject({ waits: 0, channels: 0, stores: 0, reconnects: 0, rescued: 0 });
+    ok((await backend.ping()) >= 0);
+    strictEqual(backend.asUri(), backend.url);
+    matches(backend.stats(), { waits: 0, channels: 0, stores: 0, reconnects: 0, rescued: 0 });
   });
 }

@@ -1,5 +1,6 @@
-import { expect } from '@jest/globals';
-import type { RedisBackend } from '../../../src/index.ts';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import { matches } from './assert.ts';
+import type { BaseBackend } from '../../index.ts';
 import { type Declare, keyOf, metaText, newId } from './context.ts';
 
 /** What is known costs no call. */
@@ -8,20 +9,20 @@ export function caching(test: Declare): void {
     const id = newId();
     await context.backend().storeResult(id, 'known', 'SUCCESS', { traceback: 'tb' });
     const backend = context.backend();
-    expect(await backend.waitFor(id)).toBe('known');
-    expect(backend.isCached(id)).toBe(true);
+    strictEqual(await backend.waitFor(id), 'known');
+    strictEqual(backend.isCached(id), true);
     await context.raw.del(keyOf(id));
-    expect(await backend.getStatus(id)).toBe('SUCCESS');
-    expect(await backend.getResult(id)).toBe('known');
-    expect(await backend.getTraceback(id)).toBe('tb');
-    expect(await backend.getChildren(id)).toBeNull();
-    expect(await backend.getTaskMeta(id)).toMatchObject({ status: 'SUCCESS' });
-    expect((await backend.getMany([id])).get(id)).toMatchObject({ result: 'known' });
-    expect(await backend.waitFor(id, { timeout: 0 })).toBe('known');
+    strictEqual(await backend.getStatus(id), 'SUCCESS');
+    strictEqual(await backend.getResult(id), 'known');
+    strictEqual(await backend.getTraceback(id), 'tb');
+    strictEqual(await backend.getChildren(id), null);
+    matches(await backend.getTaskMeta(id), { status: 'SUCCESS' });
+    matches((await backend.getMany([id])).get(id), { result: 'known' });
+    strictEqual(await backend.waitFor(id, { timeout: 0 }), 'known');
   });
 
   test('each way of reading a SUCCESS makes it known', async (context) => {
-    const readers: ((backend: RedisBackend, id: string) => Promise<unknown>)[] = [
+    const readers: ((backend: BaseBackend, id: string) => Promise<unknown>)[] = [
       (backend, id) => backend.waitFor(id),
       (backend, id) => backend.waitFor(id, { timeout: 0 }),
       (backend, id) => backend.getStatus(id),
@@ -33,7 +34,7 @@ export function caching(test: Declare): void {
       await context.backend().storeResult(id, 1, 'SUCCESS');
       const backend = context.backend();
       await read(backend, id);
-      expect(backend.isCached(id)).toBe(true);
+      strictEqual(backend.isCached(id), true);
     }
   });
 
@@ -41,7 +42,7 @@ export function caching(test: Declare): void {
     const id = newId();
     const backend = context.backend();
     await backend.storeResult(id, 1, 'SUCCESS');
-    expect(backend.isCached(id)).toBe(false);
+    strictEqual(backend.isCached(id), false);
   });
 
   test('only a SUCCESS is known', async (context) => {
@@ -49,8 +50,8 @@ export function caching(test: Declare): void {
     const backend = context.backend();
     for (const state of ['STARTED', 'FAILURE', 'REVOKED']) {
       await backend.storeResult(id, new Error('x'), state).catch(() => backend.storeResult(id, null, state));
-      expect(await backend.getStatus(id)).toBe(state);
-      expect(backend.isCached(id)).toBe(false);
+      strictEqual(await backend.getStatus(id), state);
+      strictEqual(backend.isCached(id), false);
     }
   });
 
@@ -58,7 +59,7 @@ export function caching(test: Declare): void {
     const id = newId();
     const backend = context.backend();
     await backend.storeResult(id, { n: 1 }, 'SUCCESS');
-    expect(await backend.waitFor(id)).toBe(await backend.waitFor(id));
+    strictEqual(await backend.waitFor(id), await backend.waitFor(id));
   });
 
   test('maxCachedResults bounds the number of known results; -1 is none, 0 is no bound', async (context) => {
@@ -70,22 +71,22 @@ export function caching(test: Declare): void {
       for (const id of ids) await backend.getResult(id);
       return ids.filter((id) => backend.isCached(id)).length;
     };
-    expect(await known(2)).toBe(2);
-    expect(await known(-1)).toBe(0);
-    expect(await known(0)).toBe(5);
+    strictEqual(await known(2), 2);
+    strictEqual(await known(-1), 0);
+    strictEqual(await known(0), 5);
   });
 
   test('forget makes a result unknown, reloadTaskResult reads it anew', async (context) => {
     const id = newId();
     const backend = context.backend();
     await context.raw.set(keyOf(id), metaText(id, 'SUCCESS', 'old'));
-    expect(await backend.getResult(id)).toBe('old');
+    strictEqual(await backend.getResult(id), 'old');
     await context.raw.set(keyOf(id), metaText(id, 'SUCCESS', 'new'));
-    expect(await backend.getResult(id)).toBe('old');
-    expect(await backend.reloadTaskResult(id)).toMatchObject({ result: 'new' });
-    expect(await backend.getResult(id)).toBe('new');
+    strictEqual(await backend.getResult(id), 'old');
+    matches(await backend.reloadTaskResult(id), { result: 'new' });
+    strictEqual(await backend.getResult(id), 'new');
     await backend.forget(id);
-    expect(backend.isCached(id)).toBe(false);
+    strictEqual(backend.isCached(id), false);
   });
 
   test('reloadTaskResult of what is gone makes it unknown', async (context) => {
@@ -94,7 +95,7 @@ export function caching(test: Declare): void {
     await backend.storeResult(id, 1, 'SUCCESS');
     await backend.getResult(id);
     await context.raw.del(keyOf(id));
-    expect(await backend.reloadTaskResult(id)).toEqual({ status: 'PENDING', result: null });
-    expect(await backend.getStatus(id)).toBe('PENDING');
+    deepStrictEqual(await backend.reloadTaskResult(id), { status: 'PENDING', result: null });
+    strictEqual(await backend.getStatus(id), 'PENDING');
   });
 }

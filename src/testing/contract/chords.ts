@@ -1,5 +1,6 @@
-import { expect } from '@jest/globals';
-import { GroupResult, AsyncResult, type GroupTuple } from '../../../src/index.ts';
+import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import { matches } from './assert.ts';
+import { GroupResult, AsyncResult, type GroupTuple } from '../../index.ts';
 import { Chord, chordKey } from './chord-context.ts';
 import { type Declare, keyOf, newId, outcome } from './context.ts';
 
@@ -8,26 +9,26 @@ export function chords(test: Declare): void {
   test('the size of a chord is a number in text, for a day, in the place of a former one', async (context) => {
     const backend = context.backend();
     const id = newId();
-    expect(await backend.setChordSize(id, 3)).toBe('stored');
-    expect(await context.raw.get(chordKey(id, '.s'))).toBe('3');
-    expect(await context.raw.ttl(chordKey(id, '.s'))).toBe(86_400);
+    strictEqual(await backend.setChordSize(id, 3), 'stored');
+    strictEqual(await context.raw.get(chordKey(id, '.s')), '3');
+    strictEqual(await context.raw.ttl(chordKey(id, '.s')), 86_400);
     await backend.setChordSize(id, 0);
-    expect(await context.raw.get(chordKey(id, '.s'))).toBe('0');
-    expect(await backend.addToChord(id)).toBe(1);
-    expect(await backend.addToChord(id)).toBe(2);
-    expect(await context.raw.get(chordKey(id, '.t'))).toBe('2');
+    strictEqual(await context.raw.get(chordKey(id, '.s')), '0');
+    strictEqual(await backend.addToChord(id), 1);
+    strictEqual(await backend.addToChord(id), 2);
+    strictEqual(await context.raw.get(chordKey(id, '.t')), '2');
   });
 
   test('nothing is sent for a wrong size, header or id, or after close', async (context) => {
     const backend = context.backend();
     const id = newId();
     for (const size of [-1, 1.5, Number.NaN, '2' as never]) {
-      expect(await outcome(backend.setChordSize(id, size))).toMatchObject({ code: 'CELERY_INVALID_ARGUMENT' });
+      matches(await outcome(backend.setChordSize(id, size)), { code: 'CELERY_INVALID_ARGUMENT' });
     }
-    expect(await outcome(backend.applyChord(5 as never))).toMatchObject({ code: 'CELERY_INVALID_ARGUMENT' });
-    expect(await outcome(backend.setChordSize('', 1))).toMatchObject({ code: 'CELERY_INVALID_ID' });
-    expect(await outcome(backend.addToChord(''))).toMatchObject({ code: 'CELERY_INVALID_ID' });
-    expect(await context.raw.get(chordKey(id, '.s'))).toBeNull();
+    matches(await outcome(backend.applyChord(5 as never)), { code: 'CELERY_INVALID_ARGUMENT' });
+    matches(await outcome(backend.setChordSize('', 1)), { code: 'CELERY_INVALID_ID' });
+    matches(await outcome(backend.addToChord('')), { code: 'CELERY_INVALID_ID' });
+    strictEqual(await context.raw.get(chordKey(id, '.s')), null);
     await backend.close();
     const late = [
       () => backend.setChordSize(id, 1),
@@ -36,15 +37,15 @@ export function chords(test: Declare): void {
       () => backend.onChordPartReturn(new Chord(context).request(newId()), 'SUCCESS', 1),
       () => backend.markAsDone(id, 1),
     ];
-    for (const call of late) expect(await outcome(call())).toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
+    for (const call of late) matches(await outcome(call()), { code: 'CELERY_BACKEND_CLOSED' });
   });
 
   test('the header of a chord is saved only when there is a group in it', async (context) => {
     const backend = context.backend();
     const id = newId();
     const task = (name: string): AsyncResult => new AsyncResult(name, backend);
-    expect(await backend.applyChord(new GroupResult(id, [task('a'), task('b')], backend))).toBe('simple');
-    expect(await backend.restoreGroup(id)).toBeNull();
+    strictEqual(await backend.applyChord(new GroupResult(id, [task('a'), task('b')], backend)), 'simple');
+    strictEqual(await backend.restoreGroup(id), null);
     const nested: GroupTuple = [
       [id, null],
       [
@@ -52,8 +53,8 @@ export function chords(test: Declare): void {
         [['b', null], null],
       ],
     ];
-    expect(await backend.applyChord(nested)).toBe('stored');
-    expect(await backend.restoreGroup(id)).toEqual(nested);
+    strictEqual(await backend.applyChord(nested), 'stored');
+    deepStrictEqual(await backend.restoreGroup(id), nested);
   });
 
   test('a part has the bytes of Celery and the score of its place; the keys live as long as results', async (context) => {
@@ -61,14 +62,14 @@ export function chords(test: Declare): void {
     const backend = chord.backend({ expires: 600 });
     await context.backend().setChordSize(chord.groupId, 3);
     await context.backend().addToChord(chord.groupId);
-    expect(await backend.onChordPartReturn(chord.request('t2', 2), 'SUCCESS', { b: 1n })).toBe('counting');
-    expect(await backend.onChordPartReturn(chord.request('t0'), 'FAILURE', new TypeError('no'))).toBe('counting');
-    expect(await context.raw.members(chord.key('.j'))).toEqual([
+    strictEqual(await backend.onChordPartReturn(chord.request('t2', 2), 'SUCCESS', { b: 1n }), 'counting');
+    strictEqual(await backend.onChordPartReturn(chord.request('t0'), 'FAILURE', new TypeError('no')), 'counting');
+    deepStrictEqual(await context.raw.members(chord.key('.j')), [
       ['[1, "t2", "SUCCESS", {"b": 1}]', 2],
       ['[1, "t0", "FAILURE", {"exc_type": "TypeError", "exc_message": ["no"], "exc_module": "builtins"}]', Infinity],
     ]);
-    for (const suffix of ['.j', '.t', '.s']) expect(await context.raw.ttl(chord.key(suffix))).toBe(600);
-    expect(await chord.keys()).toEqual({ j: 2, t: '1', s: '3' });
+    for (const suffix of ['.j', '.t', '.s']) strictEqual(await context.raw.ttl(chord.key(suffix)), 600);
+    deepStrictEqual(await chord.keys(), { j: 2, t: '1', s: '3' });
   });
 
   test('without an order the parts are a list; without expiry they stay', async (context) => {
@@ -77,36 +78,36 @@ export function chords(test: Declare): void {
     await backend.setChordSize(chord.groupId, 3);
     await backend.onChordPartReturn(chord.request('t1', 1), 'SUCCESS', 1);
     await backend.onChordPartReturn(chord.request('t0', 0), 'SUCCESS', 0);
-    expect(await context.raw.members(chord.key('.j'))).toEqual([
+    deepStrictEqual(await context.raw.members(chord.key('.j')), [
       ['[1, "t1", "SUCCESS", 1]'],
       ['[1, "t0", "SUCCESS", 0]'],
     ]);
-    expect(await context.raw.ttl(chord.key('.j'))).toBe(-1);
+    strictEqual(await context.raw.ttl(chord.key('.j')), -1);
     await backend.onChordPartReturn(chord.request('t2', 2), 'SUCCESS', 2);
-    expect(chord.sent).toEqual([[chord.body, [[1, 0, 2]]]]);
+    deepStrictEqual(chord.sent, [[chord.body, [[1, 0, 2]]]]);
   });
 
   test('the last part sends the body with the results in the order of the places, and the keys are gone', async (context) => {
     const chord = new Chord(context);
     const [one, other] = [chord.backend(), chord.backend()];
     await one.setChordSize(chord.groupId, 3);
-    expect(await one.onChordPartReturn(chord.request('a', 2), 'SUCCESS', 'second')).toBe('counting');
-    expect(await other.onChordPartReturn(chord.request('b', 10), 'SUCCESS', null)).toBe('counting');
-    expect(chord.sent).toEqual([]);
-    expect(await other.onChordPartReturn(chord.request('c', 0), 'SUCCESS', [1, { x: new Date(0) }])).toBe('sent');
-    expect(chord.sent).toEqual([[chord.body, [[[1, { x: new Date(0) }], 'second', null]]]]);
-    expect(await chord.keys()).toEqual({});
-    expect((await one.getTaskMeta(chord.bodyId)).status).toBe('PENDING');
+    strictEqual(await one.onChordPartReturn(chord.request('a', 2), 'SUCCESS', 'second'), 'counting');
+    strictEqual(await other.onChordPartReturn(chord.request('b', 10), 'SUCCESS', null), 'counting');
+    deepStrictEqual(chord.sent, []);
+    strictEqual(await other.onChordPartReturn(chord.request('c', 0), 'SUCCESS', [1, { x: new Date(0) }]), 'sent');
+    deepStrictEqual(chord.sent, [[chord.body, [[[1, { x: new Date(0) }], 'second', null]]]]);
+    deepStrictEqual(await chord.keys(), {});
+    strictEqual((await one.getTaskMeta(chord.bodyId)).status, 'PENDING');
   });
 
   test('a chord of unknown size, and one that was completed before, only records', async (context) => {
     const chord = new Chord(context);
     const backend = chord.backend();
-    expect(await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', 1)).toBe('counting');
+    strictEqual(await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', 1), 'counting');
     await backend.setChordSize(chord.groupId, 2);
-    expect(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2)).toBe('sent');
-    expect(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2)).toBe('counting');
-    expect(chord.sent.length).toBe(1);
+    strictEqual(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2), 'sent');
+    strictEqual(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2), 'counting');
+    strictEqual(chord.sent.length, 1);
   });
 
   test('a task that joined a header is waited for', async (context) => {
@@ -115,9 +116,9 @@ export function chords(test: Declare): void {
     await backend.setChordSize(chord.groupId, 2);
     await backend.addToChord(chord.groupId);
     await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', 1);
-    expect(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2)).toBe('counting');
-    expect(await backend.onChordPartReturn(chord.request('grown', 0), 'SUCCESS', 3)).toBe('sent');
-    expect(chord.sent[0]?.[1]).toEqual([[1, 3, 2]]);
+    strictEqual(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2), 'counting');
+    strictEqual(await backend.onChordPartReturn(chord.request('grown', 0), 'SUCCESS', 3), 'sent');
+    deepStrictEqual(chord.sent[0]?.[1], [[1, 3, 2]]);
   });
 
   for (const chordOrdered of [true, false])
@@ -129,14 +130,14 @@ export function chords(test: Declare): void {
       // Its id begins as the other's does.
       await backend.onChordPartReturn(chord.request('ab', 0), 'SUCCESS', 2);
       for (const value of [1, 1, 3]) {
-        expect(await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', value)).toBe('counting');
+        strictEqual(await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', value), 'counting');
       }
-      expect((await context.raw.members(chord.key('.j'))).map(([text]) => text)).toEqual([
-        '[1, "a", "SUCCESS", 3]',
-        '[1, "ab", "SUCCESS", 2]',
-      ]);
-      expect(await backend.onChordPartReturn(chord.request('c', 1), 'SUCCESS', 4)).toBe('sent');
-      expect(chord.sent).toEqual([[chord.body, [[3, 2, 4]]]]);
+      deepStrictEqual(
+        (await context.raw.members(chord.key('.j'))).map(([text]) => text),
+        ['[1, "a", "SUCCESS", 3]', '[1, "ab", "SUCCESS", 2]'],
+      );
+      strictEqual(await backend.onChordPartReturn(chord.request('c', 1), 'SUCCESS', 4), 'sent');
+      deepStrictEqual(chord.sent, [[chord.body, [[3, 2, 4]]]]);
     });
 
   for (const serializer of ['yaml', 'msgpack', 'superjson'])
@@ -147,8 +148,8 @@ export function chords(test: Declare): void {
       const value = serializer === 'superjson' ? { set: new Set([1]) } : { list: [1, 'a', null] };
       await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', 'former');
       await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', value);
-      expect(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2)).toBe('sent');
-      expect(chord.sent).toEqual([[chord.body, [[value, 2]]]]);
+      strictEqual(await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2), 'sent');
+      deepStrictEqual(chord.sent, [[chord.body, [[value, 2]]]]);
     });
 
   test('a task outside of a chord has no part', async (context) => {
@@ -156,9 +157,9 @@ export function chords(test: Declare): void {
     const { id, ...nameless } = chord.request('a', 0);
     const backend = chord.backend();
     for (const request of [nameless, { ...nameless, id, group: null }, { ...nameless, id, chord: null }, { id }, {}]) {
-      expect(await backend.onChordPartReturn(request, 'SUCCESS', 1)).toBe('none');
+      strictEqual(await backend.onChordPartReturn(request, 'SUCCESS', 1), 'none');
     }
-    expect(await chord.keys()).toEqual({});
+    deepStrictEqual(await chord.keys(), {});
   });
 
   test('without a way to send the body nothing is recorded, but the result is stored', async (context) => {
@@ -166,11 +167,11 @@ export function chords(test: Declare): void {
     const backend = context.backend();
     await backend.setChordSize(chord.groupId, 1);
     const request = chord.request(newId(), 0);
-    expect(await outcome(backend.markAsDone(request.id, 1, { request }))).toMatchObject({
+    matches(await outcome(backend.markAsDone(request.id, 1, { request })), {
       code: 'CELERY_IMPROPERLY_CONFIGURED',
     });
-    expect(await chord.keys()).toEqual({ s: '1' });
-    expect(await backend.getStatus(request.id)).toBe('SUCCESS');
+    deepStrictEqual(await chord.keys(), { s: '1' });
+    strictEqual(await backend.getStatus(request.id), 'SUCCESS');
   });
 
   test('a value that cannot be encoded is refused before anything is stored', async (context) => {
@@ -178,8 +179,8 @@ export function chords(test: Declare): void {
     const backend = chord.backend();
     const request = chord.request(newId(), 0);
     const call = backend.markAsDone(request.id, () => 1, { request });
-    expect(await outcome(call)).toMatchObject({ code: 'CELERY_ENCODE' });
-    expect(await context.raw.get(keyOf(request.id))).toBeNull();
-    expect(await chord.keys()).toEqual({});
+    matches(await outcome(call), { code: 'CELERY_ENCODE' });
+    strictEqual(await context.raw.get(keyOf(request.id)), null);
+    deepStrictEqual(await chord.keys(), {});
   });
 }

@@ -1,6 +1,6 @@
 /** What the tests of chords share. */
-import type { BackendOptions, RedisBackend, Signature, TaskRequest } from '../../../src/index.ts';
-import { type Context, newId } from './context.ts';
+import type { BackendOptions, BaseBackend, Signature, TaskMeta, TaskRequest } from '../../index.ts';
+import { type Context, keyOf, newId } from './context.ts';
 
 /** The key of a chord: `.j`, `.t`, `.s` or `.c`. */
 export const chordKey = (groupId: string, suffix: string): string => `celery-taskset-meta-${groupId}${suffix}`;
@@ -29,7 +29,7 @@ export class Chord {
   }
 
   /** One worker more. */
-  backend(options: BackendOptions = {}): RedisBackend {
+  backend(options: BackendOptions = {}): BaseBackend {
     return this.#context.backend({ ...this.#options, ...options }, this.app);
   }
 
@@ -53,4 +53,30 @@ export class Chord {
     }
     return found;
   }
+}
+
+/** The meta of a task as it is stored. */
+export async function metaOf(context: Context, taskId: string): Promise<TaskMeta> {
+  return JSON.parse((await context.raw.get(keyOf(taskId))) ?? 'null') as TaskMeta;
+}
+
+/** The `result` of a body whose chord failed. */
+export const chordError = (text: string): object => ({
+  exc_type: 'ChordError',
+  exc_message: [text],
+  exc_module: 'celery.exceptions',
+});
+
+/** Seconds: short, so that a test can wait for it. */
+export const LEASE = 0.2;
+
+/** A chord whose two parts are there, as one left it who vanished. */
+export async function left(context: Context): Promise<Chord> {
+  const chord = new Chord(context, { chordLease: LEASE });
+  const backend = chord.backend();
+  await backend.setChordSize(chord.groupId, 3);
+  await backend.onChordPartReturn(chord.request('a', 0), 'SUCCESS', 1);
+  await backend.onChordPartReturn(chord.request('b', 1), 'SUCCESS', 2);
+  await context.raw.set(chord.key('.s'), '2');
+  return chord;
 }
