@@ -46,7 +46,8 @@ export class CheckedSource implements TaskSource {
   }
 
   async getTaskMeta(taskId: string): Promise<TaskMeta> {
-    return this.check(taskId, await this.#source.getTaskMeta(taskId));
+    // Awaited, here and below, so that the stack of an error names the caller.
+    return await this.check(taskId, await this.#source.getTaskMeta(taskId));
   }
 
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
@@ -57,7 +58,7 @@ export class CheckedSource implements TaskSource {
   }
 
   async waitForMeta(taskId: string, options?: MetaWaitOptions): Promise<TaskMeta> {
-    return this.check(taskId, await this.#source.waitForMeta(taskId, options));
+    return await this.check(taskId, await this.#source.waitForMeta(taskId, options));
   }
 
   asCompleted(taskIds: readonly string[], options?: MetaWaitOptions): AsyncGenerator<Settled, void, undefined> {

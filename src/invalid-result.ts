@@ -17,18 +17,19 @@ export class ResultInvalidError extends TaskError {
   readonly issues: readonly SchemaIssue[];
 
   constructor(taskName: string, taskId: string, issues: readonly SchemaIssue[]) {
-    const named = issues.slice(0, NAMED_ISSUES).map(issueText);
+    const named = [...issues].slice(0, NAMED_ISSUES).map(issueText);
     const rest = issues.length > named.length ? `; and ${issues.length - named.length} more` : '';
     const message = `The result of ${taskName} (task ${taskId}) is not valid: ${named.join('; ')}${rest}.`;
     super(message, 'CELERY_RESULT_INVALID', taskId);
     this.taskName = taskName;
-    this.issues = issues;
+    // Some libraries have classes of their own for lists, which hold the whole value.
+    this.issues = [...issues];
   }
 }
 ResultInvalidError.prototype.name = 'ResultInvalidError';
 
 function issueText({ message, path = [] }: SchemaIssue): string {
-  const steps = path.slice(0, NAMED_STEPS).map((segment) => {
+  const steps = [...path].slice(0, NAMED_STEPS).map((segment) => {
     const key = typeof segment === 'object' ? segment.key : segment;
     return step(typeof key === 'symbol' ? String(key) : key);
   });

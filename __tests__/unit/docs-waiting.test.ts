@@ -34,7 +34,7 @@ await worker.storeResult('failed', new Error('no stock'), 'FAILURE');
 
 it('the examples of docs/waiting.md say what they are said to', () => {
   expect(run('waiting', { invoice: { total: 42 }, a: 1, b: 2, c: 3 })).toEqual([
-    '42', 'progress { current: 1, total: 2 }', 'SUCCESS sent', '[ 1, 2, 3 ]', 'a 1', 'b 2', 'failed no stock', 'b 2',
+    '42', 'PROGRESS { current: 1, total: 2 }', 'SUCCESS sent', '[ 1, 2, 3 ]', 'a 1', 'b 2', 'failed no stock', 'b 2',
     'the client has gone', 'true',
   ]); // prettier-ignore
 });
