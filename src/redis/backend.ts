@@ -7,7 +7,7 @@ import { createMemoryDriver } from '../memory/driver.ts';
 import { show } from '../option-checks.ts';
 import { type BackendOptions, type ResolvedOptions, resolveOptions } from '../options.ts';
 import type { Driver } from '../ports.ts';
-import { createRedisDriver } from './driver.ts';
+import { createRedisDriver, type RedisDriver } from './driver.ts';
 
 /**
  * A result backend on Redis, or, by the URL `memory://`, on a stand-in for it in this process.
@@ -40,8 +40,14 @@ function confOf(app: unknown): unknown {
 }
 
 function openDriver(options: ResolvedOptions, warnings: Warnings): Driver {
-  const { client, url, clock, sentinel, credentials, connectionDefaults: defaults } = options;
+  const { client, url, clock } = options;
   if (!client && url?.startsWith('memory://')) return createMemoryDriver(url, clock);
+  return openRedisDriver(options, warnings);
+}
+
+/** The driver of a backend with these options, for those who look at Redis itself. @throws ImproperlyConfigured */
+export function openRedisDriver(options: ResolvedOptions, warnings: Warnings): RedisDriver {
+  const { client, url, clock, sentinel, credentials, connectionDefaults: defaults } = options;
   const { commandTimeout, connectTimeout, heartbeat, deadAfter, connectionName } = options;
   return createRedisDriver({
     ...(client ? { client } : { url, defaults, sentinel }),

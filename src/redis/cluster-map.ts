@@ -123,6 +123,13 @@ export class ClusterMap {
     return address && this.node(address);
   }
 
+  /** Every master that has slots, by a map read anew. @throws BackendError when no node gave it */
+  async masters(): Promise<readonly ClusterNode[]> {
+    await this.refresh();
+    const { masters = new Set<string>(), nodes } = this.#slots ?? {};
+    return [...masters].flatMap((name) => nodes?.get(name) ?? []).map((address) => this.node(address));
+  }
+
   /** The node at an address. @throws BackendClosedError */
   node(address: Address): ClusterNode {
     if (this.#closed) throw new BackendClosedError();

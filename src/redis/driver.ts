@@ -58,6 +58,14 @@ function clientFactory(given: RedisDriverOptions): ClientFactory {
   return client ? clientsLike(client, options) : clientsOf(parseTopology(url, defaults, sentinel), url, options);
 }
 
+/** A server that holds keys. */
+export interface Master {
+  /** Where it is: `'127.0.0.1:6379'`; for that of sentinels, how it is found. */
+  readonly address: string;
+  /** Any command but those of a subscriber, with texts for a reply. @throws BackendError */
+  readonly call: (command: string, ...words: string[]) => Promise<unknown>;
+}
+
 /** The store on one connection, or one to each node of a cluster, the subscriber on another. All live from their first use until `close`. */
 export class RedisDriver implements Driver {
   readonly store: RedisStore;
@@ -104,6 +112,18 @@ export class RedisDriver implements Driver {
     const start = this.#clock.now();
     await this.#commands.run({ what: 'PING', key: null, send: (client) => client.ping() });
     return this.#clock.now() - start;
+  }
+
+  /**
+   * Each server that holds keys: the one, or every master of a cluster. For those who look at the servers themselves;
+   * results go by `store`. Command, of a cluster: CLUSTER SLOTS. @throws BackendError
+   */
+  async masters(): Promise<readonly Master[]> {
+    return (await this.#wiring.masters()).map(({ address, connection }) => ({
+      address,
+      call: (command, ...words) =>
+        connection.run({ what: command, key: null, send: (client) => client.call(command, ...words) }),
+    }));
   }
 
   reconnects(): number {

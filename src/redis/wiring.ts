@@ -24,10 +24,18 @@ export interface WiringOptions {
   readonly clock: Clock;
 }
 
+/** A connection, and where it leads, for messages. */
+interface Placed {
+  readonly address: string;
+  readonly connection: Caller;
+}
+
 /** The connections of a driver. */
 export interface Wiring {
   readonly commands: Caller;
   readonly subscriber: Connection;
+  /** The connection to each server that holds keys: the one, or the masters of a cluster. @throws BackendError */
+  masters(): Promise<readonly Placed[]>;
   /** Closes everything that was opened. See {@link Caller.close}. */
   close(graceMs?: number): Promise<void>;
 }
@@ -46,7 +54,12 @@ export function wire(options: WiringOptions, clients: ClientFactory): Wiring {
   if (discovery.kind === 'cluster') return wireCluster(options, clients, discovery);
   const commands = connect(options, clients, 'commands');
   const subscriber = connect(options, clients, 'subscriber');
-  return { commands, subscriber, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
+  const masters = only(clients.address, commands);
+  return { commands, subscriber, masters, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
+}
+
+function only(address: string, connection: Connection): Wiring['masters'] {
+  return () => Promise.resolve([{ address, connection }]);
 }
 
 /** One connection for commands to each master; one for messages to any node, another each time, since all get all messages. */
@@ -74,7 +87,9 @@ function wireCluster(options: WiringOptions, clients: ClientFactory, discovery: 
     // Off the cluster it hears nothing.
     if (at !== undefined && !map.has(at)) subscriber.drop('its node has left the cluster');
   });
-  return { commands, subscriber, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
+  const masters = async (): Promise<readonly Placed[]> =>
+    (await map.masters()).map(({ address, connection }) => ({ address: showAddress(address), connection }));
+  return { commands, subscriber, masters, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
 }
 
 function connectNode(options: WiringOptions, clients: ClientFactory, address: Address): Connection {
@@ -115,7 +130,8 @@ function wireSentinel(options: WiringOptions, clients: ClientFactory, discovery:
   };
   const commands = follow('commands');
   const subscriber = follow('subscriber');
-  return { commands, subscriber, close: (graceMs) => closeAll(graceMs, sentinels, commands, subscriber) };
+  const masters = only(clients.address, commands);
+  return { commands, subscriber, masters, close: (graceMs) => closeAll(graceMs, sentinels, commands, subscriber) };
 }
 
 function connectSentinel(
