@@ -59,6 +59,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['adapters/'],
   ['index.ts'],
   ['opentelemetry/', 'testing/'],
+  ['cli/'],
 ];
 
 function files(folder: string): string[] {
@@ -129,6 +130,8 @@ describe('the layers of src', () => {
     const foreign = (name: string): string[] => all.filter((file) => imports(file).foreign.includes(name));
     expect(foreign('ioredis')).toEqual(['redis/connect.ts']);
     expect(foreign('lru-cache')).toEqual(['cache.ts']);
+    expect(foreign('cli-progress')).toEqual(['cli/live.ts']);
+    expect(foreign('commander').filter((file) => !file.startsWith('cli/'))).toEqual([]);
     for (const file of all) {
       expect(readFileSync(join(SRC, file), 'utf8')).not.toMatch(/^import (?!type)[^;]*from '(?:superjson|js-yaml)'/m);
     }

@@ -81,6 +81,19 @@ describe('the built package', () => {
     expect(run('names.cjs', `const m = require('${door}');${names}`)).toBe(esm);
   });
 
+  it('has a command line, by both names, of which the package itself loads nothing', () => {
+    const { bin, version } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+      bin: Record<string, string>;
+      version: string;
+    };
+    expect(Object.keys(bin)).toEqual(['celery-redis-backend', 'celery-result']);
+    for (const file of Object.values(bin)) {
+      expect(execFileSync(join(REPO, file), ['--version'], { cwd: folder, encoding: 'utf8' })).toBe(`${version}\n`);
+    }
+    const loaded = `Object.keys(require.cache).filter((file) => /commander|cli-progress|esm.cli/.test(file)).join()`;
+    expect(run('loaded.cjs', `require('celery-redis-backend'); console.log(${loaded})`)).toBe('');
+  });
+
   it.each([
     ['ESM under nodenext', 'module', 'nodenext', 'nodenext'],
     ['CommonJS under nodenext', 'commonjs', 'nodenext', 'nodenext'],
