@@ -483,7 +483,7 @@ export abstract class BaseBackend implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#parts.waiting.close();
+    const ended = this.#parts.waiting.close();
     this.#parts.patient?.close();
     const { clock, closeTimeout } = this.#options;
     const untilMs = clock.now() + closeTimeout * 1000;
@@ -493,6 +493,7 @@ export abstract class BaseBackend implements AsyncDisposable {
     // First the marks, each of which is several stores, one after another.
     await this.#parts.worker.close(leftMs());
     await this.#parts.storer.close(leftMs(), () => this.#parts.driver.close(leftMs() + GRACE_MS));
+    await ended;
     this.#parts.cache.clear();
   }
 

@@ -49,6 +49,8 @@ export class ResultCache {
   #asideBytes = 0;
   /** Forgotten ids with the epoch of their forgetting, oldest first. */
   readonly #forgotten = new Map<string, number>();
+  /** Keeps its place: to begin anew would be to pass over all that is gone. */
+  #forgottenFirst = this.#forgotten.entries();
   /** Reads that began before this are not taken in at all: their forgets are no longer remembered. */
   #oldest = 0;
   #epoch = 0;
@@ -113,11 +115,10 @@ export class ResultCache {
     this.#forgotten.delete(taskId);
     this.#forgotten.set(taskId, this.#epoch);
     if (this.#forgotten.size <= REMEMBERED_FORGETS) return;
-    for (const [id, epoch] of this.#forgotten) {
-      this.#forgotten.delete(id);
-      this.#oldest = epoch;
-      break;
-    }
+    const { value } = this.#forgottenFirst.next();
+    if (!value) return;
+    [, this.#oldest] = value;
+    this.#forgotten.delete(value[0]);
   }
 
   clear(): void {
@@ -125,6 +126,7 @@ export class ResultCache {
     this.#asideBytes = 0;
     this.#entries?.clear();
     this.#forgotten.clear();
+    this.#forgottenFirst = this.#forgotten.entries();
   }
 
   #takeIn(): void {

@@ -5,6 +5,7 @@ import { BackendClosedError, BackendGetMetaError } from './errors.ts';
 import type { Keys } from './keys.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { KeyStore } from './ports.ts';
+import { A_TURN, nextTurn } from './turns.ts';
 
 /** Metas as they are stored: the errors in them are still {@link ExceptionInfo}. */
 export class Reader {
@@ -47,13 +48,23 @@ export class Reader {
     const metas = new Map<string, TaskMeta | undefined>();
     for (const taskId of taskIds) if (!metas.has(taskId)) metas.set(taskId, this.#cache.get(taskId));
     const missing = [...metas.keys()].filter((taskId) => !metas.get(taskId));
-    const { epoch } = this.#cache;
-    if (missing.length > 0) {
-      const keys = missing.map((taskId) => this.#keys.task(taskId));
-      const payloads = await readGuarded(this.#store.readMany(keys), '', 'results');
-      missing.forEach((taskId, i) => metas.set(taskId, this.#take(taskId, payloads[i] ?? null, epoch)));
+    const reads: Promise<void>[] = [];
+    for (let from = 0; from < missing.length; from += A_TURN) {
+      if (from > 0) await nextTurn();
+      const read = this.#readPart(missing.slice(from, from + A_TURN), metas);
+      reads.push(read);
+      // It is awaited below, once all are on their way.
+      read.catch(() => undefined);
     }
+    await Promise.all(reads);
     return metas as Map<string, TaskMeta>;
+  }
+
+  async #readPart(taskIds: readonly string[], metas: Map<string, TaskMeta | undefined>): Promise<void> {
+    const { epoch } = this.#cache;
+    const keys = taskIds.map((taskId) => this.#keys.task(taskId));
+    const payloads = await readGuarded(this.#store.readMany(keys), '', 'results');
+    taskIds.forEach((taskId, i) => metas.set(taskId, this.#take(taskId, payloads[i] ?? null, epoch)));
   }
 
   /** Deletes a result, here and in the store. */

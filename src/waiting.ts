@@ -65,10 +65,11 @@ export class Waiting {
     return this.#parts.consumer.waits + this.#looks.size;
   }
 
-  /** Ends every wait. */
-  close(): void {
-    this.#parts.consumer.close();
+  /** Ends every wait. Resolves when that is done. */
+  close(): Promise<void> {
+    const ended = this.#parts.consumer.close();
     this.#looks.close();
+    return ended;
   }
 
   /**

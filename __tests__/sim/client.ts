@@ -86,6 +86,10 @@ class ModelClient implements RedisClient, Peer {
       destroy: () => {
         this.#destroy(life);
       },
+      // What comes here comes one by one.
+      on: () => undefined,
+      pause: () => undefined,
+      resume: () => undefined,
     };
     this.#stream = life;
     this.#status = 'connecting';

@@ -27,9 +27,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a channel is not subscribed again after the link was made anew',
     file: 'consumer/consumer.ts',
-    from: `else this.#subscribe(channel);
-    }`,
-    to: `}`,
+    from: `else if (this.#verifier.isStale(channel)) this.#subscribe(channel);`,
+    to: ``,
     caughtBy: [LATE],
   },
   {
@@ -155,7 +154,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a failed read is not tried again',
     file: 'consumer/verifier.ts',
-    from: `if (this.#stalled.size === 0 || this.#retry || this.#closed) return;`,
+    from: `if (this.#stalled.size + this.#kept.size === 0 || this.#retry || this.#closed) return;`,
     to: `if (this.#stalled.size >= 0 || this.#retry) return;`,
     caughtBy: [LATE],
   },
@@ -212,10 +211,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a channel that is held is not subscribed again after the link was made anew',
     file: 'consumer/consumer.ts',
-    from: `else this.#subscribe(channel);
-    }`,
-    to: `else if (channel.state !== 'held') this.#subscribe(channel);
-    }`,
+    from: `else if (this.#verifier.isStale(channel)) this.#subscribe(channel);`,
+    to: `else if (channel.state !== 'held') this.#subscribe(channel);`,
     caughtBy: [LATE],
   },
   {

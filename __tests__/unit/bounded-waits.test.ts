@@ -93,7 +93,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  consumer.close();
+  await consumer.close();
   await settle();
   expect([consumer.waits, consumer.channels, consumer.holds.size, clock.timers]).toEqual([0, 0, 0, 0]);
 });
@@ -235,7 +235,7 @@ describe.each(WAYS)('a wait in state %s', (_way, begin) => {
     const end = await begin();
     const outcome = wait(TIMEOUT);
     await clock.advance(at);
-    consumer.close();
+    void consumer.close();
     await settle();
     expect(outcome).toEqual({ at, what: 'BackendClosedError' });
     end?.();

@@ -70,7 +70,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  consumer.close();
+  await consumer.close();
   await settle();
   expect([consumer.waits, consumer.channels, clock.timers]).toEqual([0, 0, 0]);
 });
@@ -319,7 +319,7 @@ describe('what goes wrong', () => {
 describe('closing', () => {
   it('reads nothing though a confirmation is still to come', async () => {
     await wait();
-    consumer.close();
+    void consumer.close();
     await confirm();
     expect(driver.log.filter((command) => command.startsWith('GET'))).toEqual([]);
   });

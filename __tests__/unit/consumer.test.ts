@@ -117,7 +117,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  consumer.close();
+  await consumer.close();
   await settle();
   expect({
     held: consumer.holds.size,
@@ -343,7 +343,7 @@ describe('the machine of a channel', () => {
     await goLive();
     await clock.advance(300);
     last(driver.unsubscribes).answer([new BackendError('b', { code: 'CELERY_BACKEND_REFUSED', reply: 'BUSY' })]);
-    consumer.close();
+    void consumer.close();
     await settle();
     expect(clock.timers).toBe(0);
   });
@@ -609,7 +609,7 @@ describe('a wait', () => {
   it('ends with BackendClosedError when the consumer closes, and so does every later one', async () => {
     const watched = wait();
     await goLive();
-    consumer.close();
+    void consumer.close();
     const later = wait();
     await settle();
     expect([valueOf(watched), valueOf(later)]).toEqual([new BackendClosedError(), new BackendClosedError()]);
@@ -717,6 +717,7 @@ describe('many waits', () => {
 
   it('go out in batches, a bounded number at a time', async () => {
     for (let i = 0; i < 10_000; i += 1) wait({}, `t${i}`);
+    await settle();
     await settle();
     expect(driver.subscribes.map((asked) => asked.keys.length)).toEqual(Array.from({ length: 8 }, () => 256));
     for (let next = 0; next < driver.subscribes.length || next < driver.reads.length; next += 1) {

@@ -89,7 +89,7 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  consumer.close();
+  await consumer.close();
   await settle();
   expect([consumer.holds.size, consumer.waits, consumer.channels, clock.timers]).toEqual([0, 0, 0, 0]);
 });
@@ -400,7 +400,7 @@ describe('a hold', () => {
   it('ends when the consumer closes, and does nothing after it', async () => {
     const held = hold();
     await settle();
-    consumer.close();
+    void consumer.close();
     const later = hold('t2');
     await settle();
     expect([held.end, later.end]).toEqual([undefined, undefined]);

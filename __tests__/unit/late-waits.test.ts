@@ -37,9 +37,9 @@ beforeEach(() => {
   });
 });
 
-afterEach(() => {
+afterEach(async () => {
   jest.restoreAllMocks();
-  consumer.close();
+  await consumer.close();
 });
 
 async function wait(taskId = 't'): Promise<void> {

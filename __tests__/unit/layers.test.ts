@@ -20,6 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
     'redis/client.ts',
     'pauses.ts',
     'abandonable.ts',
+    'turns.ts',
     'backlog.ts',
     'store-job.ts',
     'chords/state.ts',

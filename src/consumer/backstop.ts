@@ -9,6 +9,8 @@ import type { ResultStore } from '../ports.ts';
 /** Keys of one read. Ten such reads a second at the most. */
 const CHUNK = 100;
 const PAUSE_MS = 100;
+/** Channels that are passed over, since they are not due, before the next pause. */
+const MOST_PASSED = 10_000;
 
 /**
  * Goes over the channels in rounds. A key is read only when it was not read for a whole interval, and a round takes
@@ -24,6 +26,8 @@ export class Backstop {
   readonly #found: (channel: Channel, payload: Uint8Array) => void;
   #timer: Timer | undefined;
   #round: Iterator<Channel, undefined> | undefined;
+  /** Whether the round has come to its end. */
+  #isOver = false;
 
   constructor(
     store: ResultStore,
@@ -60,11 +64,11 @@ export class Backstop {
     const chunk = this.#chunk();
     await Promise.all(chunk.map((channel) => this.#look(channel)));
     if (!this.#round) return;
-    if (chunk.length === CHUNK) {
-      this.#timer = this.#clock.after(PAUSE_MS, () => void this.#next());
-    } else {
+    if (this.#isOver) {
       this.#round = undefined;
       this.wake();
+    } else {
+      this.#timer = this.#clock.after(PAUSE_MS, () => void this.#next());
     }
   }
 
@@ -77,8 +81,9 @@ export class Backstop {
   #chunk(): Channel[] {
     const chunk: Channel[] = [];
     const before = this.#clock.now() - this.#intervalMs;
-    while (this.#round && chunk.length < CHUNK) {
+    for (let passed = 0; this.#round && passed < MOST_PASSED && chunk.length < CHUNK; passed += 1) {
       const { value } = this.#round.next();
+      this.#isOver = !value;
       if (!value) break;
       if (!isDue(value) || value.readAt > before) continue;
       value.readAt = this.#clock.now();

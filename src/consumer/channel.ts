@@ -69,6 +69,8 @@ export class Waiter {
    */
   give(meta: TaskMeta, end: (end: WaitEnd) => void): void {
     if (this.ready || !this.channel.waiters.has(this)) return;
+    // Of many its turn to end is still to come.
+    if (this.limits.signal?.aborted) return;
     const ready = isReady(meta.status);
     if (ready) this.ready = meta;
     const shown = observe(this.limits.onMessage, meta, (error) => {
@@ -137,6 +139,8 @@ export class Channel {
   gap = false;
   /** When its longest wait began, on the monotonic clock. Noted only where anyone listens for late results. */
   since: number | undefined;
+  /** How often a connection had come up when its last SUBSCRIBE was sent. */
+  readies = 0;
   /** When the key was last read, or, before that, when the channel was joined; on the monotonic clock. */
   readAt: number;
   #state: ChannelState = 'subscribing';

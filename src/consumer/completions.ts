@@ -26,6 +26,7 @@ import type { TaskMeta } from '../meta.ts';
 import { isReady } from '../states.ts';
 import type { Look, Looks } from './looks.ts';
 import type { Tally } from './tally.ts';
+import { A_TURN, inTurns, nextTurn } from '../turns.ts';
 import type { WaitReporter } from './wait-report.ts';
 
 /**
@@ -153,18 +154,37 @@ export class Completions implements Look {
 
   /** @param only - whether nothing follows */
   async #read(only: boolean): Promise<void> {
+    let late = false;
     try {
-      const reading = this.#parts.readMany([...this.#pending]);
-      const metas = await (only ? reading : this.#soon(reading));
-      // Too late it would show observers what the waits show them.
-      if (metas) this.#takeReady(metas, 'read');
+      const reading = this.#readPending((metas) => {
+        // Too late it would show observers what the waits show them.
+        if (!late) this.#takeReady(metas, 'read');
+      });
+      await (only ? reading : this.#soon(reading));
     } catch (error) {
       if (only) this.end(failureOf(error));
     }
+    late = true;
     this.#parts.looks?.delete(this);
     if (this.#over) return;
     if (only) this.#expire(0, 'unready');
-    else for (const taskId of this.#pending) void this.#wait(taskId);
+    else void inTurns(this.#pending, (taskId) => void this.#wait(taskId));
+  }
+
+  /** Reads what is pending, so many tasks a turn, and hands it on in its order. Rejects with the first failure. */
+  async #readPending(take: (metas: ReadonlyMap<string, TaskMeta>) => void): Promise<void> {
+    const taskIds = [...this.#pending];
+    let taken = Promise.resolve();
+    for (let from = 0; from < taskIds.length; from += A_TURN) {
+      if (from > 0) await nextTurn();
+      const reading = this.#parts.readMany(taskIds.slice(from, from + A_TURN));
+      taken = Promise.all([reading, taken]).then(([metas]) => {
+        take(metas);
+      });
+      // It is awaited below, once all are on their way.
+      taken.catch(() => undefined);
+    }
+    await taken;
   }
 
   /** Undefined when it takes too long. */
@@ -204,7 +224,7 @@ export class Completions implements Look {
 
   /** The deadline has come. @param timeout - the limit in seconds */
   #look(timeout: number): void {
-    const { clock, lastLookMs, usable, readMany } = this.#parts;
+    const { clock, lastLookMs, usable } = this.#parts;
     if (!usable()) {
       this.#expire(timeout, 'skipped');
       return;
@@ -212,9 +232,11 @@ export class Completions implements Look {
     this.#timer = clock.after(lastLookMs, () => {
       this.#expire(timeout, 'failed');
     });
-    readMany([...this.#pending]).then(
-      (metas) => {
-        this.#takeReady(metas, 'last look');
+    const reading = this.#readPending((metas) => {
+      this.#takeReady(metas, 'last look');
+    });
+    reading.then(
+      () => {
         this.#expire(timeout, 'unready');
       },
       () => {

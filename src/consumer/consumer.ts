@@ -30,16 +30,18 @@
  */
 import { Backstop } from './backstop.ts';
 import { Channel, type SeenBy, type WaitEnd, WaitFailure, type WaitLimits, Waiter } from './channel.ts';
-import { BackendClosedError, BackendGetMetaError, TimeoutError } from '../errors.ts';
+import { BackendClosedError } from '../errors.ts';
+import { calls, Deadlines } from './deadlines.ts';
 import { Holds } from './holds.ts';
 import { KnownWaits } from './known-waits.ts';
 import { lookOnce } from './last-look.ts';
 import type { TaskMeta } from '../meta.ts';
-import { type ConsumerParts, tryDecode, warnRefused } from './parts.ts';
+import { type ConsumerParts, timeoutOf, tryDecode, unreadable, warnRefused } from './parts.ts';
 import type { ChannelListener } from '../ports.ts';
 import { Signals } from './signals.ts';
 import { isReady } from '../states.ts';
 import { noteSince, Tally } from './tally.ts';
+import { inTurns } from '../turns.ts';
 import { Verifier, type VerifierHost } from './verifier.ts';
 
 /** Joins the channels of a source to those who wait. */
@@ -51,6 +53,8 @@ export class Consumer implements ChannelListener, VerifierHost {
   readonly #signals = new Signals<Waiter>((waiter, reason) => {
     this.#end(waiter, new WaitFailure('aborted', () => reason));
   });
+  readonly #deadlines: Deadlines<Waiter>;
+  readonly #budgets: Deadlines<() => void>;
   /** Channels and metas for waits to come. */
   readonly holds: Holds;
   /** Waits for what is known. */
@@ -65,6 +69,8 @@ export class Consumer implements ChannelListener, VerifierHost {
     this.#backstop = new Backstop(parts.store, parts.clock, parts.backstopMs, this.#channels, (channel, payload) => {
       if (this.#found(channel, payload, 'backstop', channel.state === 'live')) this.tally.rescue(channel, parts.clock);
     });
+    this.#deadlines = new Deadlines(parts.clock, this.#onDeadline.bind(this));
+    this.#budgets = calls(parts.clock);
     this.holds = new Holds(parts, parts.clock, {
       join: (taskId) => (this.#closed ? undefined : this.#join(taskId)),
       leave: (channel) => {
@@ -97,11 +103,7 @@ export class Consumer implements ChannelListener, VerifierHost {
       this.#backstop.wake();
       this.#waits += 1;
       if (signal) this.#signals.add(signal, waiter);
-      if (timeoutMs !== undefined) {
-        waiter.timer = this.#parts.clock.after(timeoutMs, () => {
-          this.#onDeadline(waiter, (limits.givenMs ?? timeoutMs) / 1000);
-        });
-      }
+      if (timeoutMs !== undefined) waiter.timer = this.#deadlines.after(timeoutMs, waiter);
       const { last } = channel;
       if (last) {
         queueMicrotask(() => {
@@ -111,18 +113,18 @@ export class Consumer implements ChannelListener, VerifierHost {
     });
   }
 
-  /** Ends every wait. */
-  close(): void {
+  /** Ends every wait. Resolves when that is done. */
+  close(): Promise<void> {
     this.#closed = true;
-    for (const channel of this.#channels.values()) {
-      this.#endAll(channel, new WaitFailure('closed', () => new BackendClosedError()));
-      channel.state = 'unsubscribing';
-    }
-    this.#channels.clear();
     this.#verifier.close();
     this.#backstop.close();
     this.holds.close();
     this.known.close();
+    return inTurns(this.#channels.values(), (channel) => {
+      this.#endAll(channel, new WaitFailure('closed', () => new BackendClosedError()));
+      channel.state = 'unsubscribing';
+      this.#channels.delete(channel.key);
+    });
   }
 
   onMessage(key: string, payload: Uint8Array): void {
@@ -144,11 +146,12 @@ export class Consumer implements ChannelListener, VerifierHost {
   }
 
   onReconnect(): void {
-    for (const channel of this.#channels.values()) {
-      if (!channel.wanted) this.#channels.delete(channel.key);
-      else this.#subscribe(channel);
-    }
     this.#verifier.ready();
+    // A channel whose turn has not come is as it was: what it misses, the read that follows finds.
+    void inTurns(this.#channels.values(), (channel) => {
+      if (!channel.wanted) this.#channels.delete(channel.key);
+      else if (this.#verifier.isStale(channel)) this.#subscribe(channel);
+    });
   }
 
   isWanted(channel: Channel): boolean {
@@ -172,10 +175,8 @@ export class Consumer implements ChannelListener, VerifierHost {
   }
 
   onFailed(channel: Channel, error: unknown): void {
-    const { taskId } = channel;
-    const message = `Cannot wait for task ${taskId}: ${error instanceof Error ? error.message : String(error)}`;
-    this.#endAll(channel, new WaitFailure('failed', () => new BackendGetMetaError(message, taskId, { cause: error })));
-    this.holds.drop(taskId);
+    this.#endAll(channel, unreadable(channel.taskId, error));
+    this.holds.drop(channel.taskId);
   }
 
   onUnsubscribed(channel: Channel, generation: number): void {
@@ -256,19 +257,20 @@ export class Consumer implements ChannelListener, VerifierHost {
     return ready;
   }
 
-  #onDeadline(waiter: Waiter, timeout: number): void {
-    const { store, clock, lastLookMs } = this.#parts;
+  #onDeadline(waiter: Waiter): void {
+    const { store, lastLookMs } = this.#parts;
     const { channel, ready } = waiter;
     if (ready) {
       this.#end(waiter, ready);
       return;
     }
-    waiter.timer = lookOnce(store, clock, lastLookMs, channel.key, {
+    waiter.timer = lookOnce(store, this.#budgets, lastLookMs, channel.key, {
       onRead: (payload) => {
         if (this.#found(channel, payload, 'last look', true)) this.tally.foundAtDeadline += 1;
       },
       onExpired: (outcome) => {
-        const failure = new WaitFailure('timeout', () => new TimeoutError(channel.taskId, timeout, outcome));
+        const { timeoutMs, givenMs = timeoutMs } = waiter.limits;
+        const failure = timeoutOf(channel.taskId, givenMs, outcome);
         this.#end(waiter, waiter.ready ?? failure);
       },
     });

@@ -17,7 +17,7 @@ export interface LastLookHandlers {
  */
 export function lookOnce(
   store: ResultStore,
-  clock: Clock,
+  clock: Pick<Clock, 'after'>,
   budgetMs: number,
   key: string,
   handlers: LastLookHandlers,

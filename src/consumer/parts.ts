@@ -1,7 +1,9 @@
 /** What the consumer is made of. */
 import type { ResultCache } from '../cache.ts';
+import { WaitFailure } from './channel.ts';
 import type { Clock } from '../clock.ts';
 import { publish, type Warnings } from '../diagnostics.ts';
+import { BackendGetMetaError, type LastLook, TimeoutError } from '../errors.ts';
 import type { Keys } from '../keys.ts';
 import type { TaskMeta } from '../meta.ts';
 import type { ChannelSource, ResultStore } from '../ports.ts';
@@ -40,4 +42,15 @@ export function tryDecode(parts: ConsumerParts, taskId: string, payload: Uint8Ar
     publish('celery-redis-backend:rejected', { taskId, error });
     return error;
   }
+}
+
+/** Why a wait for a key that cannot be read ends. */
+export function unreadable(taskId: string, cause: unknown): WaitFailure {
+  const message = `Cannot wait for task ${taskId}: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new WaitFailure('failed', () => new BackendGetMetaError(message, taskId, { cause }));
+}
+
+/** Why a wait ends at its limit. */
+export function timeoutOf(taskId: string, timeoutMs: number | undefined, lastLook: LastLook): WaitFailure {
+  return new WaitFailure('timeout', () => new TimeoutError(taskId, (timeoutMs ?? 0) / 1000, lastLook));
 }

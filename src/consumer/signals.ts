@@ -1,11 +1,12 @@
 /** Abort signals, listened to once each however many waits they govern. */
+import { inTurns } from '../turns.ts';
 
 interface Governed<T> {
   readonly members: Set<T>;
   readonly listener: () => void;
 }
 
-/** One listener a signal, removed with the signal's last member. */
+/** One listener a signal, removed with the signal's last member. Of many, some are told at once, the others in turns to come. */
 export class Signals<T> {
   readonly #signals = new Map<AbortSignal, Governed<T>>();
   readonly #onAbort: (member: T, reason: unknown) => void;
@@ -30,7 +31,9 @@ export class Signals<T> {
     const members = new Set<T>();
     const listener = (): void => {
       this.#signals.delete(signal);
-      for (const member of members) this.#onAbort(member, signal.reason);
+      void inTurns(members, (member) => {
+        this.#onAbort(member, signal.reason);
+      });
     };
     signal.addEventListener('abort', listener, { once: true });
     const governed = { members, listener };

@@ -3,6 +3,7 @@
  * unsubscribed. In batches, a bounded number at a time, and again until it has worked.
  */
 import type { Channel } from './channel.ts';
+import { ChannelQueue } from './channel-queue.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { BackendClosedError } from '../errors.ts';
 import type { ChannelSource, ResultStore } from '../ports.ts';
@@ -12,6 +13,8 @@ import { isRetryable } from '../retry.ts';
 const BATCH = 256;
 /** Channels under way at once. Not batches, of which each wait may be one: the few that a silent node keeps would keep all. */
 const RUNNING = 2048;
+/** Full batches of each kind that one turn of the event loop sends: a batch is 1 to 2 ms of work. */
+const BATCHES_A_TURN = 2;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
@@ -38,17 +41,28 @@ interface Member {
 
 const isCurrent = ({ channel, generation }: Member): boolean => channel.generation === generation;
 
-/** Batches what one tick asks for; the order is always UNSUBSCRIBE before SUBSCRIBE before the read. */
+/**
+ * Batches what one tick asks for, and sends the rest of much in turns to come. Of one channel the order is always
+ * UNSUBSCRIBE before SUBSCRIBE before the read: an UNSUBSCRIBE that has not left yet when the channel is wanted again
+ * never leaves.
+ */
 export class Verifier {
   readonly #store: ResultStore;
   readonly #source: ChannelSource;
   readonly #clock: Clock;
   readonly #host: VerifierHost;
-  readonly #wanted = new Set<Channel>();
-  readonly #leaving = new Set<Channel>();
+  readonly #wanted = new ChannelQueue();
+  readonly #leaving = new ChannelQueue();
   /** Failed, to be tried again. */
-  readonly #stalled = new Set<Channel>();
+  readonly #stalled = new ChannelQueue();
+  /** Their UNSUBSCRIBE was refused for now. */
+  readonly #kept = new ChannelQueue();
   #scheduled = false;
+  /** Whether the next turn of the event loop is to send what there is. */
+  #turning = false;
+  /** Full batches that this turn may still send. */
+  #subscribes = BATCHES_A_TURN;
+  #unsubscribes = BATCHES_A_TURN;
   /** Channels under way. */
   #running = 0;
   /** Pauses since a batch worked or a connection came up. */
@@ -68,19 +82,25 @@ export class Verifier {
   /** Subscribes to a channel in state `subscribing`, and reads it unless it is only held; only reads one in state `reading`. */
   verify(channel: Channel): void {
     this.#stalled.delete(channel);
+    this.#leaving.delete(channel);
+    this.#kept.delete(channel);
     this.#wanted.add(channel);
     this.#schedule();
   }
 
   /** Unsubscribes from a channel. */
   leave(channel: Channel): void {
+    if (this.#closed) return;
     this.#stalled.delete(channel);
     this.#wanted.delete(channel);
     this.#leaving.add(channel);
     // Those who were woken go first.
-    setImmediate(() => {
-      this.#flush();
-    });
+    this.#turn();
+  }
+
+  /** Whether the SUBSCRIBE of a channel was sent before a connection came up. */
+  isStale(channel: Channel): boolean {
+    return channel.readies < this.#readies;
   }
 
   /** A connection came up: tries again at once what has failed, and whatever began before this and fails after it. */
@@ -93,11 +113,8 @@ export class Verifier {
   #again(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
-    for (const channel of this.#stalled) {
-      if (channel.wanted) this.#wanted.add(channel);
-      else if (!this.#host.isWanted(channel)) this.#leaving.add(channel);
-    }
-    this.#stalled.clear();
+    this.#wanted.absorb(this.#stalled);
+    this.#leaving.absorb(this.#kept);
     this.#schedule();
   }
 
@@ -108,6 +125,7 @@ export class Verifier {
     this.#wanted.clear();
     this.#leaving.clear();
     this.#stalled.clear();
+    this.#kept.clear();
   }
 
   #schedule(): void {
@@ -119,22 +137,38 @@ export class Verifier {
     });
   }
 
-  #flush(): void {
-    if (this.#leaving.size > 0) {
-      void this.#unsubscribe([...this.#leaving].map((channel) => this.#member(channel)));
-      this.#leaving.clear();
-    }
-    while (this.#wanted.size > 0 && this.#running < RUNNING) void this.#run(this.#take());
+  /** In the next turn, as much again may be sent. */
+  #turn(): void {
+    if (this.#turning) return;
+    this.#turning = true;
+    setImmediate(() => {
+      this.#turning = false;
+      this.#subscribes = BATCHES_A_TURN;
+      this.#unsubscribes = BATCHES_A_TURN;
+      this.#flush();
+    });
   }
 
-  #take(): Member[] {
-    const batch: Member[] = [];
-    for (const channel of this.#wanted) {
-      this.#wanted.delete(channel);
-      batch.push(this.#member(channel));
-      if (batch.length === BATCH) break;
+  #flush(): void {
+    while (this.#leaving.size > 0 && this.#unsubscribes > 0) {
+      const batch = this.#leaving.take(BATCH);
+      if (batch.length === BATCH) this.#unsubscribes -= 1;
+      const unwanted = batch.filter((channel) => !this.#host.isWanted(channel));
+      if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
     }
-    return batch;
+    while (this.#wanted.size > 0 && this.#subscribes > 0 && this.#running < RUNNING) {
+      const batch = this.#wanted.take(BATCH);
+      if (batch.length === BATCH) this.#subscribes -= 1;
+      void this.#run(this.#begin(batch));
+    }
+    if (this.#subscribes < BATCHES_A_TURN || this.#unsubscribes < BATCHES_A_TURN) this.#turn();
+  }
+
+  #begin(batch: readonly Channel[]): Member[] {
+    return batch.map((channel) => {
+      if (channel.state === 'subscribing') channel.readies = this.#readies;
+      return this.#member(channel);
+    });
   }
 
   /** Never rejects. */
@@ -202,7 +236,7 @@ export class Verifier {
     const refusals = await this.#source.unsubscribe(members.map(({ channel }) => channel.key));
     members.forEach(({ channel, generation }, i) => {
       if (!isRetryable(refusals[i])) this.#host.onUnsubscribed(channel, generation);
-      else if (!this.#host.isWanted(channel)) this.#stalled.add(channel);
+      else if (!this.#host.isWanted(channel)) this.#kept.add(channel);
     });
     this.#retryLater();
   }
@@ -225,7 +259,7 @@ export class Verifier {
   }
 
   #retryLater(): void {
-    if (this.#stalled.size === 0 || this.#retry || this.#closed) return;
+    if (this.#stalled.size + this.#kept.size === 0 || this.#retry || this.#closed) return;
     const delay = Math.min(FIRST_RETRY_MS * 2 ** this.#failures, LAST_RETRY_MS);
     this.#failures += 1;
     this.#retry = this.#clock.after(delay * (0.5 + Math.random() / 2), () => {

@@ -17,6 +17,9 @@ export interface RedisSocket extends RedisStream {
   /** What is written until `uncork` leaves in one piece. */
   cork(): void;
   uncork(): void;
+  on(event: 'data', listener: (chunk: { readonly length: number }) => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
 }
 
 /** A pipeline of subscriptions. */

@@ -2,6 +2,7 @@
 import type { Clock, Timer } from '../clock.ts';
 import type { RedisClient } from './client.ts';
 import { isReply, sanitise } from './errors.ts';
+import { pace } from './pace.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** Settings of a {@link Link}. */
@@ -159,6 +160,7 @@ export class Link {
   #onConnect(): void {
     if (this.#state !== 'trying') return;
     const { heartbeatMs, deadAfterMs, clock } = this.#options;
+    pace(this.client.stream, clock);
     this.#watchdog = new Watchdog(this.client.stream, {
       heartbeatMs,
       deadAfterMs,

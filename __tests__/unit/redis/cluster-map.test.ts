@@ -8,7 +8,13 @@ import { VirtualClock } from '../../support/virtual-clock.ts';
 
 class FakeClient extends EventEmitter {
   readonly options = {};
-  readonly stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
+  readonly stream = {
+    writable: true,
+    bytesRead: 0,
+    writableLength: 0,
+    destroy: () => this.emit('end'),
+    on: () => undefined,
+  };
 
   connect(): Promise<void> {
     return Promise.resolve();

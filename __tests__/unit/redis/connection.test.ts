@@ -13,7 +13,13 @@ const failure = failureOf<BackendError>;
 /** The events and methods of an ioredis client that a connection uses for its life. */
 class FakeClient extends EventEmitter {
   readonly options = {};
-  readonly stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => this.emit('end') };
+  readonly stream = {
+    writable: true,
+    bytesRead: 0,
+    writableLength: 0,
+    destroy: () => this.emit('end'),
+    on: () => undefined,
+  };
   attempts = 0;
   disconnects = 0;
 

@@ -1,0 +1,35 @@
+/** Work over many things, cut up so that no turn of the event loop is long. */
+
+/** How many things are done in one turn: some 10 µs each, with what follows from it. */
+export const A_TURN = 500;
+
+/**
+ * Calls `each` for every item: for the first 500 now, for the others in turns to come, in their order. `each` must not
+ * throw. Of a Set or a Map it is called for those that are there when their turn comes.
+ *
+ * @returns a promise of the end, which never rejects
+ */
+export function inTurns<T>(items: Iterable<T>, each: (item: T) => void): Promise<void> {
+  const rest = items[Symbol.iterator]();
+  return new Promise((resolve) => {
+    const turn = (): void => {
+      for (let count = 0; count < A_TURN; count += 1) {
+        const next = rest.next();
+        if (next.done === true) {
+          resolve();
+          return;
+        }
+        each(next.value);
+      }
+      setImmediate(turn);
+    };
+    turn();
+  });
+}
+
+/** Resolves in the next turn of the event loop, after what has come in meanwhile. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
