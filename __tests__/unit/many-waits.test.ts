@@ -107,22 +107,22 @@ describe('of many waits, one turn', () => {
     expect(await turns(() => sum(driver.unsubscribes))).toEqual([0, 512, 1024, COUNT]);
   });
 
-  it('tells 500 of a deadline that is the same for all, and reads their keys together', async () => {
+  it('tells 200 of a deadline that is the same for all, and reads their keys together', async () => {
     await live({ timeoutMs: 1000 });
     const reads = driver.reads.length;
     await clock.advance(1000);
-    expect(sizes(driver.reads.slice(reads))).toEqual([500, 500, 200]);
+    expect(sizes(driver.reads.slice(reads))).toEqual(Array.from({ length: 6 }, () => 200));
     await answerAll(driver.subscribes.length, reads);
     expect(ends.every((end) => end instanceof WaitFailure && end.outcome === 'timeout')).toBe(true);
   });
 
-  it('ends 500 by the budgets of reads that are not answered', async () => {
+  it('ends 200 by the budgets of reads that are not answered', async () => {
     await live({ timeoutMs: 1000 });
     await clock.advance(1000);
     const seen: number[] = [];
     const ticking = clock.advance(250).then(() => 'over');
     while ((await Promise.race([ticking, nextTurn()])) !== 'over') seen.push(consumer.waits);
-    expect(seen).toContain(COUNT - 500);
+    expect(seen).toContain(COUNT - 200);
     expect(consumer.waits).toBe(0);
   });
 
@@ -143,6 +143,33 @@ describe('of many waits, one turn', () => {
     expect(consumer.waits).toBe(COUNT - 500);
     await closed;
     expect([consumer.waits, driver.unsubscribes]).toEqual([0, []]);
+  });
+});
+
+describe('UNSUBSCRIBEs', () => {
+  it('give way while waits are being woken, for 100 ms', async () => {
+    await live();
+    for (const id of ids.slice(0, 10)) {
+      message(id);
+      await nextTurn();
+    }
+    expect(driver.unsubscribes).toEqual([]);
+    await clock.advance(100);
+    expect(sizes(driver.unsubscribes)).toEqual([10]);
+  });
+
+  it('go out after 100 ms though others are woken still', async () => {
+    await live();
+    let now = clock.now();
+    clock.now = () => now;
+    const sent: number[] = [];
+    for (const id of ids.slice(0, 8)) {
+      message(id);
+      await nextTurn();
+      sent.push(sum(driver.unsubscribes));
+      now += 20;
+    }
+    expect(sent).toEqual([0, 0, 0, 0, 0, 6, 6, 6]);
   });
 });
 

@@ -1,6 +1,8 @@
 /** Many deadlines with one timer: a timer of Node's for each would weigh as much as all else of a wait. */
 import type { Clock, Timer } from '../clock.ts';
-import { A_TURN } from '../turns.ts';
+
+/** Deadlines of one turn of the event loop. Each has a read, and an error with its stack. */
+const MOST_A_TURN = 200;
 
 /** A deadline of an item. */
 class Deadline<T> implements Timer {
@@ -30,7 +32,7 @@ class Deadline<T> implements Timer {
 }
 
 /**
- * A heap of deadlines, the next one first. Of those that are due, 500 are told of in one turn of the event loop, in their
+ * A heap of deadlines, the next one first. Of those that are due, 200 are told of in one turn of the event loop, in their
  * order, and the others in turns to come; none is told of before its time.
  *
  * resting (none) <-> armed (for the first, or one that was cancelled) -> telling (some are due) -> resting | armed
@@ -95,7 +97,7 @@ export class Deadlines<T> {
   #tellDue(): void {
     this.#telling = true;
     const now = this.#clock.now();
-    for (let count = 0; count < A_TURN; count += 1) {
+    for (let count = 0; count < MOST_A_TURN; count += 1) {
       const [first] = this.#heap;
       if (!first || first.due > now) {
         this.#telling = false;

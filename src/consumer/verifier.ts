@@ -15,6 +15,8 @@ const BATCH = 256;
 const RUNNING = 2048;
 /** Full batches of each kind that one turn of the event loop sends: a batch is 1 to 2 ms of work. */
 const BATCHES_A_TURN = 2;
+/** How long UNSUBSCRIBEs give way to those who are being woken. */
+const GIVE_WAY_MS = 100;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
@@ -60,9 +62,11 @@ export class Verifier {
   #scheduled = false;
   /** Whether the next turn of the event loop is to send what there is. */
   #turning = false;
-  /** Full batches that this turn may still send. */
-  #subscribes = BATCHES_A_TURN;
-  #unsubscribes = BATCHES_A_TURN;
+  /** Full batches of SUBSCRIBE that this turn may still send. */
+  #allowed = BATCHES_A_TURN;
+  /** Whether channels were left in this turn; and since when there are any to leave. */
+  #left = false;
+  #leavingSinceMs = 0;
   /** Channels under way. */
   #running = 0;
   /** Pauses since a batch worked or a connection came up. */
@@ -93,8 +97,9 @@ export class Verifier {
     if (this.#closed) return;
     this.#stalled.delete(channel);
     this.#wanted.delete(channel);
+    if (this.#leaving.size === 0) this.#leavingSinceMs = this.#clock.now();
+    this.#left = true;
     this.#leaving.add(channel);
-    // Those who were woken go first.
     this.#turn();
   }
 
@@ -116,6 +121,7 @@ export class Verifier {
     this.#wanted.absorb(this.#stalled);
     this.#leaving.absorb(this.#kept);
     this.#schedule();
+    if (this.#leaving.size > 0) this.#turn();
   }
 
   close(): void {
@@ -143,25 +149,30 @@ export class Verifier {
     this.#turning = true;
     setImmediate(() => {
       this.#turning = false;
-      this.#subscribes = BATCHES_A_TURN;
-      this.#unsubscribes = BATCHES_A_TURN;
+      this.#allowed = BATCHES_A_TURN;
+      this.#flushLeaving();
       this.#flush();
     });
   }
 
-  #flush(): void {
-    while (this.#leaving.size > 0 && this.#unsubscribes > 0) {
-      const batch = this.#leaving.take(BATCH);
-      if (batch.length === BATCH) this.#unsubscribes -= 1;
-      const unwanted = batch.filter((channel) => !this.#host.isWanted(channel));
+  /** Those who were woken go first, and while many are being woken all of them do. */
+  #flushLeaving(): void {
+    const giveWay = this.#left && this.#clock.now() < this.#leavingSinceMs + GIVE_WAY_MS;
+    this.#left = false;
+    for (let sent = 0; !giveWay && sent < BATCHES_A_TURN && this.#leaving.size > 0; sent += 1) {
+      const unwanted = this.#leaving.take(BATCH).filter((channel) => !this.#host.isWanted(channel));
       if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
     }
-    while (this.#wanted.size > 0 && this.#subscribes > 0 && this.#running < RUNNING) {
+    if (this.#leaving.size > 0) this.#turn();
+  }
+
+  #flush(): void {
+    while (this.#wanted.size > 0 && this.#allowed > 0 && this.#running < RUNNING) {
       const batch = this.#wanted.take(BATCH);
-      if (batch.length === BATCH) this.#subscribes -= 1;
+      if (batch.length === BATCH) this.#allowed -= 1;
       void this.#run(this.#begin(batch));
     }
-    if (this.#subscribes < BATCHES_A_TURN || this.#unsubscribes < BATCHES_A_TURN) this.#turn();
+    if (this.#allowed < BATCHES_A_TURN) this.#turn();
   }
 
   #begin(batch: readonly Channel[]): Member[] {
