@@ -23,7 +23,6 @@
  *         ├── TaskRevokedError
  *         └── ChordError
  * ```
- *
  * @see celery.exceptions
  */
 

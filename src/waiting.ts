@@ -13,6 +13,7 @@ import { abortable, onAbort, Signals } from './consumer/signals.ts';
 import { WaitReport, type WaitReporter } from './consumer/wait-report.ts';
 import type { AnsweredBy } from './diagnostics.ts';
 import { TimeoutError } from './errors.ts';
+import { loadAllWithin, loadWithin, type LoadingParts } from './load-within.ts';
 import type { Loader } from './loader.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { ResultStore } from './ports.ts';
@@ -156,7 +157,7 @@ export class Waiting {
     const report = this.#reporter(taskIds);
     const limits = loader.done
       ? { timeoutMs }
-      : await this.#loadMany(new Set(taskIds), { timeoutMs, signal: anyOf(signal, left) }, report);
+      : await loadAllWithin(this.#loading, [...new Set(taskIds)], { timeoutMs, signal: anyOf(signal, left) }, report);
     signal?.throwIfAborted();
     if (left?.aborted) return;
     const completions = new Completions(
@@ -251,44 +252,13 @@ export class Waiting {
   }
 
   async #waitLoading(taskId: string, limits: WaitLimits): Promise<WaitEnd> {
-    const left = await this.#load([taskId], limits);
+    const left = await loadWithin(this.#loading, [taskId], limits);
     return left instanceof WaitFailure ? left : this.#wait(taskId, left);
   }
 
-  /** @throws what ends the waits, of which the report is told */
-  async #loadMany(
-    taskIds: ReadonlySet<string>,
-    limits: { readonly timeoutMs: number | undefined; readonly signal: AbortSignal | undefined },
-    report: WaitReporter | undefined,
-  ): Promise<Pick<WaitLimits, 'givenMs'> & { readonly timeoutMs: number | undefined }> {
-    const left = await this.#load([...taskIds], limits);
-    if (!(left instanceof WaitFailure)) return { timeoutMs: left.timeoutMs, givenMs: left.givenMs };
-    for (const taskId of taskIds) report?.(taskId, left);
-    throw left.error();
-  }
-
-  /** Waits for the serializer within the limits of a wait. What is left of them, or how it ended; never rejects. */
-  async #load(taskIds: readonly string[], limits: WaitLimits): Promise<WaitLimits | WaitFailure> {
+  get #loading(): LoadingParts {
     const { loader, clock, consumer } = this.#parts;
-    const { timeoutMs, signal } = limits;
-    const [first = ''] = taskIds;
-    const beganMs = clock.now();
-    // A wait of 0 s is a read.
-    const loading = timeoutMs === 0 ? undefined : loader.wait(timeoutMs ?? Infinity);
-    try {
-      const loaded = loading?.loaded ?? loader.read(first).then(() => true);
-      const outcome = await this.#looks.one(abortable(loaded, signal), taskIds.length);
-      if (outcome instanceof WaitFailure) return outcome;
-      if (!timeoutMs) return limits;
-      // None is left at 0, which would ask for one read alone.
-      if (outcome) return { ...limits, timeoutMs: Math.max(1, timeoutMs - clock.now() + beganMs), givenMs: timeoutMs };
-    } catch (error) {
-      return failureOf(error, signal);
-    } finally {
-      loading?.leave();
-    }
-    consumer.tally.timeouts += taskIds.length;
-    return new WaitFailure('timeout', () => new TimeoutError(first, timeoutMs / 1000, 'unloaded'));
+    return { loader, clock, looks: this.#looks, tally: consumer.tally };
   }
 
   #wait(taskId: string, limits: WaitLimits): Promise<WaitEnd> {

@@ -44,6 +44,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ],
   ['arguments.ts', 'stream.ts'],
   ['loader.ts'],
+  ['load-within.ts'],
   ['groups.ts', 'waiting.ts', 'writer.ts', 'errbacks.ts'],
   ['chords/body.ts', 'chords/lease.ts'],
   ['chords/results.ts'],

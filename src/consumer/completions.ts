@@ -55,7 +55,7 @@ export interface CompletionParts {
 /** What bounds them. */
 export interface CompletionLimits {
   /** Milliseconds; 0 = the batch of reads and no wait; undefined = no limit. */
-  readonly timeoutMs: number | undefined;
+  readonly timeoutMs?: number | undefined;
   /** The limit as it was given, where a part of it has passed before. @default timeoutMs */
   readonly givenMs?: number | undefined;
   /** Who is shown every meta that the wait for a task sees, or the ready one of the batch. */

@@ -269,9 +269,7 @@ export class Consumer implements ChannelListener, VerifierHost {
         if (this.#found(channel, payload, 'last look', true)) this.tally.foundAtDeadline += 1;
       },
       onExpired: (outcome) => {
-        const { timeoutMs, givenMs = timeoutMs } = waiter.limits;
-        const failure = timeoutOf(channel.taskId, givenMs, outcome);
-        this.#end(waiter, waiter.ready ?? failure);
+        this.#end(waiter, waiter.ready ?? timeoutOf(channel.taskId, waiter.limits, outcome));
       },
     });
   }

@@ -1,6 +1,6 @@
 /** What the consumer is made of. */
 import type { ResultCache } from '../cache.ts';
-import { WaitFailure } from './channel.ts';
+import { WaitFailure, type WaitLimits } from './channel.ts';
 import type { Clock } from '../clock.ts';
 import { publish, type Warnings } from '../diagnostics.ts';
 import { BackendGetMetaError, type LastLook, TimeoutError } from '../errors.ts';
@@ -51,6 +51,7 @@ export function unreadable(taskId: string, cause: unknown): WaitFailure {
 }
 
 /** Why a wait ends at its limit. */
-export function timeoutOf(taskId: string, timeoutMs: number | undefined, lastLook: LastLook): WaitFailure {
-  return new WaitFailure('timeout', () => new TimeoutError(taskId, (timeoutMs ?? 0) / 1000, lastLook));
+export function timeoutOf(taskId: string, limits: WaitLimits, lastLook: LastLook): WaitFailure {
+  const { timeoutMs = 0, givenMs = timeoutMs } = limits;
+  return new WaitFailure('timeout', () => new TimeoutError(taskId, givenMs / 1000, lastLook));
 }

@@ -11,6 +11,14 @@ class FakeSocket extends EventEmitter {
   readonly writableLength = 0;
   readonly told: string[] = [];
 
+  cork(): void {
+    this.told.push('cork');
+  }
+
+  uncork(): void {
+    this.told.push('uncork');
+  }
+
   pause(): void {
     this.told.push('pause');
   }
