@@ -71,7 +71,13 @@ describe('close, after closeTimeout', () => {
     const backend = open({ url: proxy.url });
     await backend.connect();
     proxy.throttle(MIB);
+    const gets = async (): Promise<number> => {
+      const stats = (await server.cli('INFO', 'commandstats')) as string;
+      return Number(/cmdstat_get:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+    };
+    const before = await gets();
     const read = failure(backend.getStatus('large'));
+    await eventually(async () => (await gets()) > before);
     await backend.close();
     await expect(read).resolves.toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
   });
