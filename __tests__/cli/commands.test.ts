@@ -262,7 +262,7 @@ describe('forget, group and ls', () => {
     expect(jsonOf(await run(['ls', '--groups', '--json']))).toEqual([{ group_id: 'g' }]);
     expect(linesOf(await run(['ls', '--key-prefix', 'a*[x]']))).toEqual(['other']);
     const some = await run(['ls', '--limit', '2']);
-    expect([some.code, linesOf(some)]).toEqual([0, expect.objectContaining({ length: 2 })]);
+    expect([some.code, linesOf(some).length]).toEqual([0, 2]);
     expect(some.err).toContain('--limit');
     const stats = String(await server.cli('INFO', 'commandstats'));
     expect([stats.includes('cmdstat_scan:'), stats.includes('cmdstat_keys:')]).toEqual([true, false]);

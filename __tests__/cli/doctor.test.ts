@@ -144,7 +144,10 @@ describe('doctor, of a user with few permissions', () => {
     expect(examined.states).toMatchObject({ permissions: 'ok', 'output-buffer': 'unknown', clock: 'unknown' });
     expect(examined.states['round-trip']).toBe(role === 'both' ? 'ok' : 'unknown');
     expect(find(examined, 'permissions')?.found).toContain('by trying');
-    expect(await server.cli('KEYS', '*')).toEqual([]);
+    const left = (await server.cli('KEYS', '*')) as string[];
+    // A writer may not delete what it tried to store.
+    if (role !== 'worker') expect(left).toEqual([]);
+    for (const key of left) expect(await server.cli('TTL', key)).not.toBe(-1);
   });
 
   it.each([
