@@ -86,8 +86,6 @@ export class Verifier {
   /** Subscribes to a channel in state `subscribing`, and reads it unless it is only held; only reads one in state `reading`. */
   verify(channel: Channel): void {
     this.#stalled.delete(channel);
-    this.#leaving.delete(channel);
-    this.#kept.delete(channel);
     this.#wanted.add(channel);
     this.#schedule();
   }
@@ -160,6 +158,7 @@ export class Verifier {
     const giveWay = this.#left && this.#clock.now() < this.#leavingSinceMs + GIVE_WAY_MS;
     this.#left = false;
     for (let sent = 0; !giveWay && sent < BATCHES_A_TURN && this.#leaving.size > 0; sent += 1) {
+      // Of one that is wanted again the SUBSCRIBE may have left already.
       const unwanted = this.#leaving.take(BATCH).filter((channel) => !this.#host.isWanted(channel));
       if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
     }
