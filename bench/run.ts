@@ -1,91 +1,92 @@
-/** `npm run bench -- [--only wake,stores] [--rounds 5] [--json file] [--profile folder]`: see README.md. */
-import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+/**
+ * `npm run bench -- [--quick] [--only wake,stores] [--competitors ioredis,bullmq] [--rounds 5] [--json file [--merge]]
+ * [--profile folder]`: see README.md.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Redis } from 'ioredis';
-import { competitors } from './competitors.ts';
-import { keyOf, newIds, type Question, sample, Worker } from './harness.ts';
+import { ask, checkBytes } from './ask.ts';
+import { parsePlan, type Plan } from './cli.ts';
+import { floor } from './competitors/floor.ts';
+import { competitors as all } from './competitors/index.ts';
+import { GOALS, goalRows } from './goals.ts';
+import { growthRows } from './growth.ts';
+import { type Competitor, ofQuestion } from './harness.ts';
+import { install, missingPackages } from './packages.ts';
 import { questions } from './questions/index.ts';
-import { type Answer, rows, surroundings, table } from './report.ts';
+import { type Answer, markdown, merge, type Run, table } from './report.ts';
 import { startServer } from './server.ts';
+import { surroundings } from './surroundings.ts';
 
-const floor = competitors.at(-1)?.name ?? '';
-
-/** Asks one question: a round of each competitor in turn, the order reversed each time. The first round warms up. */
-async function ask(question: Question, port: number, rounds: number, execArgv: readonly string[]): Promise<Answer[]> {
-  const workers = competitors.map(({ name }) => ({
-    worker: new Worker([question.name, name, String(port), 'measure'], execArgv),
-    measured: [] as (readonly number[])[],
-  }));
-  try {
-    for (const { worker } of workers) await worker.ask(['prepare']);
-    for (let round = 0; round <= rounds; round += 1) {
-      for (const { worker, measured } of round % 2 === 0 ? workers : workers.toReversed()) {
-        const figures = await worker.ask(['round']);
-        if (round > 0) measured.push(figures);
-      }
-    }
-  } finally {
-    await Promise.all(workers.map(({ worker }) => worker.stop()));
-  }
-  return question.figures.map((figure, f) => ({
-    question: question.name,
-    ...figure,
-    rounds: Object.fromEntries(
-      competitors.map(({ name }, c) => [name, workers[c]?.measured.map((figures) => figures[f] ?? NaN) ?? []]),
-    ),
-  }));
-}
-
-/** What the competitors store must be the same, but for its date. */
-async function checkBytes(port: number, admin: Redis): Promise<void> {
-  const [id = ''] = newIds(1);
-  const stored = new Set<string>();
-  for (const competitor of competitors) {
-    const peer = await competitor.open(port, true);
-    await admin.del(keyOf(id));
-    await peer.store(id, sample('0'));
-    stored.add(String(await admin.get(keyOf(id))).replace(/(?<="date_done": ")[^"]+/, ''));
-    await peer.close();
-  }
-  if (stored.size > 1) throw new Error(`The competitors store different bytes:\n${[...stored].join('\n')}`);
-}
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string', default: questions.map(({ name }) => name).join(',') },
-      rounds: { type: 'string', default: '5' },
-      json: { type: 'string' },
-      profile: { type: 'string' },
-    },
+/** Those that are there. Says which are not, and installs the packages of those that are wanted. */
+function present(wanted: readonly Competitor[]): Competitor[] {
+  const found = wanted.filter((competitor) => {
+    const reason = competitor.absent?.();
+    if (reason !== undefined) console.log(`without ${competitor.name}: ${reason}`);
+    return reason === undefined;
   });
-  const wanted = values.only.split(',');
-  const unknown = wanted.filter((name) => !questions.some((question) => question.name === name));
-  const rounds = Number(values.rounds);
-  if (unknown.length > 0) throw new Error(`--only: no such question: ${unknown.join(', ')}.`);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds: expected a whole number of at least 1.');
-  const profiling = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`];
-  const execArgv = [...process.execArgv, '--expose-gc', ...profiling];
+  const missing = missingPackages(found);
+  if (missing.length > 0) {
+    console.log(`installing what is compared with into bench/node_modules (${missing.join(', ')} missing):`);
+    install();
+  }
+  return found;
+}
 
+function printReasons({ questions: asked, competitors }: Plan): void {
+  for (const { name, cannot } of competitors) {
+    const reasons = new Map<string, string[]>();
+    for (const question of asked) {
+      const reason = ofQuestion(cannot, question.name);
+      if (reason !== undefined) reasons.set(reason, [...(reasons.get(reason) ?? []), question.name]);
+    }
+    for (const [reason, names] of reasons) console.log(`- ${name}, ${names.join(', ')}: ${reason}`);
+  }
+}
+
+async function measure(plan: Plan): Promise<Run> {
   const server = await startServer();
   const admin = new Redis(server.port, '127.0.0.1');
-  const where = await surroundings(admin);
+  const where = await surroundings(admin, plan.competitors);
   for (const [name, value] of Object.entries(where)) console.log(`${name.padEnd(22)}${value}`);
-  console.log(`${'figures'.padEnd(22)}min, median, max of ${rounds} rounds; ratio to ${floor} (min to max)\n`);
-  await checkBytes(server.port, admin);
-  const answers: Answer[] = [];
-  for (const question of questions.filter(({ name }) => wanted.includes(name))) {
+  console.log(
+    `${'figures'.padEnd(22)}min, median, max of ${plan.rounds} rounds; ratio to ${floor.name} (min to max)\n`,
+  );
+  await checkBytes(server.port, plan.competitors);
+  const profiling = plan.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profile}`];
+  const execArgv = [...process.execArgv, '--expose-gc', ...profiling];
+  const figures: Answer[] = [];
+  for (const question of plan.questions) {
     await admin.flushall();
-    const found = await ask(question, server.port, rounds, execArgv);
-    for (const answer of found) console.log(table(answer, floor));
-    answers.push(...found);
-  }
-  if (values.json !== undefined) {
-    const figures = answers.map((answer) => ({ ...answer, summary: rows(answer, floor) }));
-    writeFileSync(values.json, `${JSON.stringify({ where, rounds, floor, figures }, null, 2)}\n`);
+    const found = await ask(question, { ...plan, port: server.port, execArgv });
+    for (const answer of found) console.log(table(answer, floor.name));
+    figures.push(...found);
   }
   await admin.quit();
   server.stop();
+  return { where, rounds: plan.rounds, floor: floor.name, figures };
+}
+
+function write(run: Run, file: string, merging: boolean): Run {
+  const before = merging && existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Run) : undefined;
+  if (before && before.where['machine'] !== run.where['machine']) throw new Error(`${file} is of another machine.`);
+  const order = questions.map(({ name }) => name);
+  const { figures, ...rest } = merge(before, run);
+  const sorted = figures.toSorted((a, b) => order.indexOf(a.question) - order.indexOf(b.question));
+  const all = { ...rest, figures: sorted };
+  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+  return all;
+}
+
+async function main(): Promise<void> {
+  const wanted = parsePlan(process.argv.slice(2), { questions, competitors: all });
+  const plan = { ...wanted, competitors: present(wanted.competitors) };
+  const measured = await measure(plan);
+  const run = plan.json === undefined ? measured : write(measured, plan.json, plan.merge);
+  const names = plan.competitors.map(({ name }) => name);
+  const growth = growthRows(run.figures, names);
+  if (growth.length > 1) console.log(`\n${markdown(growth)}`);
+  console.log(`\n${markdown(goalRows(run.figures, GOALS))}\n`);
+  printReasons(plan);
 }
 
 // So that the server's `exit` handler runs.

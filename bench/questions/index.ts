@@ -1,10 +1,24 @@
 /** The questions, in the order of the report. */
 import type { Question } from '../harness.ts';
 import { cached } from './cached.ts';
+import { fan } from './fan.ts';
 import { memory } from './memory.ts';
+import { pending } from './pending.ts';
 import { reads } from './reads.ts';
+import { startup } from './startup.ts';
 import { stores } from './stores.ts';
 import { waiters } from './waiters.ts';
-import { wake } from './wake.ts';
+import { wakes } from './wake.ts';
 
-export const questions: readonly Question[] = [wake, stores, reads, waiters, cached, memory];
+/** All of them. */
+export const questions: readonly Question[] = [
+  ...wakes,
+  ...stores,
+  reads,
+  cached,
+  ...waiters,
+  ...memory,
+  fan,
+  startup,
+  pending,
+];

@@ -1,29 +1,14 @@
-/** The competitors: this package first, the floor last. */
-import { RedisBackend } from 'celery-redis-backend';
+/** Bare ioredis. */
 import { Redis } from 'ioredis';
-import { type Competitor, encodeMeta, keyOf, type Peer, type Sample } from './harness.ts';
-
-/** This package, as it is by default. */
-const ours: Competitor = {
-  name: 'celery-redis-backend',
-  open(port) {
-    const backend = new RedisBackend({}, { url: `redis://127.0.0.1:${port}/0` });
-    return Promise.resolve({
-      store: (taskId, { value }) => backend.storeResult(taskId, value, 'SUCCESS'),
-      read: (taskId) => backend.getResult(taskId),
-      wait: (taskId, timeout) =>
-        timeout === undefined ? backend.waitFor(taskId) : backend.waitFor(taskId, { timeout }),
-      known: (taskId) => backend.waitFor(taskId),
-      learn: (taskId) => backend.waitFor(taskId),
-      ping: () => backend.ping(),
-      close: () => backend.close(),
-    });
-  },
-};
+import type { Competitor, Memory, Peer } from '../harness.ts';
+import { encodeMeta, keyOf, type Sample } from '../sample.ts';
+import { FIRST, nodeProgram } from './program.ts';
 
 interface Waiter {
   readonly resolve: (result: unknown) => void;
   readonly timer: NodeJS.Timeout | undefined;
+  /** The next one for the same id. */
+  next: Waiter | undefined;
 }
 
 interface Meta {
@@ -31,13 +16,13 @@ interface Meta {
   readonly result: unknown;
 }
 
-/** The least that a program on ioredis has to do: no guard, no cache, one waiter an id, no care for broken links. */
+/** The least that a program on ioredis has to do: no guard, no cache, no care for broken links. */
 class Floor implements Peer {
+  readonly memory: Memory;
   readonly #commands: Redis;
   readonly #subscriber: Redis;
   readonly #idle: boolean;
   readonly #waiters = new Map<string, Waiter>();
-  readonly #known = new Map<string, unknown>();
 
   constructor(port: number, idle: boolean) {
     this.#idle = idle;
@@ -46,6 +31,12 @@ class Floor implements Peer {
     this.#subscriber.on('message', (channel, payload) => {
       this.#settle(channel, payload);
     });
+    const known = new Map<string, unknown>();
+    this.memory = {
+      // eslint-disable-next-line @typescript-eslint/require-await -- the least that a cache behind a promise costs
+      known: async (taskId) => known.get(taskId),
+      learn: async (taskId) => known.set(taskId, await this.read(taskId)),
+    };
   }
 
   async store(taskId: string, sample: Sample): Promise<unknown> {
@@ -69,18 +60,10 @@ class Floor implements Peer {
         reject(new Error('timeout'));
       };
       const timer = timeout === undefined ? undefined : setTimeout(late, timeout * 1000);
-      this.#waiters.set(key, { resolve, timer });
-      this.#readOnce(key).catch(reject);
+      const next = this.#waiters.get(key);
+      this.#waiters.set(key, { resolve, timer, next });
+      if (next === undefined) this.#readOnce(key).catch(reject);
     });
-  }
-
-  // eslint-disable-next-line @typescript-eslint/require-await -- the least that a cache behind a promise costs
-  async known(taskId: string): Promise<unknown> {
-    return this.#known.get(taskId);
-  }
-
-  async learn(taskId: string): Promise<void> {
-    this.#known.set(taskId, await this.read(taskId));
   }
 
   ping(): Promise<unknown> {
@@ -98,13 +81,15 @@ class Floor implements Peer {
   }
 
   #settle(key: string, payload: string): void {
-    const waiter = this.#waiters.get(key);
+    let waiter = this.#waiters.get(key);
     if (!waiter) return;
     const meta = JSON.parse(payload) as Meta;
     if (meta.status !== 'SUCCESS' && meta.status !== 'FAILURE') return;
-    clearTimeout(waiter.timer);
     this.#leave(key);
-    waiter.resolve(meta.result);
+    for (; waiter; waiter = waiter.next) {
+      clearTimeout(waiter.timer);
+      waiter.resolve(meta.result);
+    }
   }
 
   #leave(key: string): void {
@@ -113,9 +98,14 @@ class Floor implements Peer {
   }
 }
 
-const floor: Competitor = {
+/** SETEX + PUBLISH; SUBSCRIBE, then GET. */
+export const floor: Competitor = {
   name: 'ioredis',
+  celery: true,
+  cannot: {},
+  packages: ['ioredis'],
+  firstAnswer: nodeProgram(`
+    const { Redis } = await import('ioredis');
+    JSON.parse(await new Redis(port, '127.0.0.1').get('${keyOf(FIRST)}'));`),
   open: (port, idle) => Promise.resolve(new Floor(port, idle)),
 };
-
-export const competitors: readonly Competitor[] = [ours, floor];

@@ -1,0 +1,116 @@
+/** `npm run bench:chart`: results/latest.json to docs/bench.svg, and to the table of goals in docs/performance.md. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type Panel, panels } from './chart-panels.ts';
+import { goalRows } from './goals.ts';
+import { folderOf, install } from './packages.ts';
+import { markdown, type Run } from './report.ts';
+
+/** What is used of echarts. Its own types would need it installed for the compiler to be content with this file. */
+interface ECharts {
+  init(
+    element: null,
+    theme: null,
+    options: { renderer: 'svg'; ssr: true; width: number; height: number },
+  ): { setOption(option: object): void; renderToSVGString(): string; dispose(): void };
+}
+
+const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const WIDTH = 960;
+const PANEL = { top: 84, height: 190, gap: 84, left: 130, width: 330, columns: 2 };
+const INK = '#1f2933';
+const COLORS = { ours: '#1769aa', other: '#b8c4d0', goal: '#c2410c', floor: '#52606d' };
+
+/** The position and size of a panel. */
+function gridOf(index: number): { left: number; top: number; width: number; height: number } {
+  const column = index % PANEL.columns;
+  const row = Math.floor(index / PANEL.columns);
+  const { left, width, top, height, gap } = PANEL;
+  return { left: left + column * (width + left), top: top + row * (height + gap), width, height };
+}
+
+function line(x: number, color: string, type: string, label: string): object {
+  return {
+    xAxis: x,
+    lineStyle: { color, type, width: 1.5 },
+    label: { formatter: label, color, position: 'end', distance: 3 },
+  };
+}
+
+/** One horizontal bar a competitor, the floor's ratio of 1 and the goal as lines. Ratios are on a logarithmic axis. */
+function seriesOf({ bars, goal }: Panel, index: number): object {
+  const lines = [
+    line(1, COLORS.floor, 'solid', 'floor'),
+    ...(goal === undefined ? [] : [line(goal.ratio, COLORS.goal, 'dashed', goal.label)]),
+  ];
+  return {
+    type: 'bar',
+    xAxisIndex: index,
+    yAxisIndex: index,
+    barWidth: '55%',
+    data: bars.map(({ ours, ratio, label }) => ({
+      value: ratio,
+      itemStyle: { color: ours ? COLORS.ours : COLORS.other },
+      label: { show: true, position: 'right', formatter: label, color: INK, fontSize: 11 },
+    })),
+    markLine: { symbol: 'none', animation: false, data: lines },
+  };
+}
+
+/** The whole chart, as echarts takes it. */
+function optionOf(all: readonly Panel[], { where, floor }: Run): object {
+  const axis = { axisLine: { show: false }, axisTick: { show: false } };
+  const captions = all.map(({ title, hint }, index) => {
+    const { left, top } = gridOf(index);
+    const style = { fontSize: 13, color: INK };
+    return { text: title, subtext: hint, left: left - 110, top: top - 52, textStyle: style, itemGap: 3 };
+  });
+  const about = `medians as ratios to ${floor}; ${where['machine'] ?? ''}; node ${where['node'] ?? ''}, redis ${where['redis'] ?? ''}`;
+  return {
+    animation: false,
+    backgroundColor: '#ffffff',
+    title: [
+      ...captions,
+      { text: about, left: 20, bottom: 6, textStyle: { fontSize: 11, fontWeight: 'normal', color: INK } },
+    ],
+    grid: all.map((_, index) => gridOf(index)),
+    xAxis: all.map(({ range }, gridIndex) => ({
+      ...axis,
+      type: 'log',
+      gridIndex,
+      min: range[0],
+      max: range[1],
+      axisLabel: { formatter: (value: number) => `${value}x`, color: INK, fontSize: 10 },
+      splitLine: { lineStyle: { color: '#e4e7eb' } },
+    })),
+    yAxis: all.map(({ bars }, gridIndex) => ({
+      ...axis,
+      type: 'category',
+      gridIndex,
+      inverse: true,
+      data: bars.map(({ name }) => name),
+      axisLabel: { color: INK, fontSize: 11 },
+    })),
+    series: all.map(seriesOf),
+  };
+}
+
+async function draw(run: Run): Promise<string> {
+  if (folderOf('echarts', at('.')) === undefined) install();
+  const echarts = (await import(import.meta.resolve('echarts'))) as ECharts;
+  const all = panels(run);
+  const rows = Math.ceil(all.length / PANEL.columns);
+  const height = PANEL.top + rows * (PANEL.height + PANEL.gap) - PANEL.gap + 60;
+  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
+  chart.setOption(optionOf(all, run));
+  const svg = chart.renderToSVGString();
+  chart.dispose();
+  return svg;
+}
+
+const run = JSON.parse(readFileSync(at('results/latest.json'), 'utf8')) as Run;
+writeFileSync(at('../docs/bench.svg'), `${await draw(run)}\n`);
+const guide = at('../docs/performance.md');
+const [before = '', , after] = readFileSync(guide, 'utf8').split(/(?<=<!-- goals -->\n)(.*?)(?=<!-- \/goals -->)/s);
+if (after === undefined) throw new Error('docs/performance.md has lost the marks of its table of goals.');
+writeFileSync(guide, `${before}\n${markdown(goalRows(run.figures))}\n\n${after}`);
