@@ -4,7 +4,9 @@ import { join, normalize } from 'node:path';
 import { resolveOptions } from '../../src/options.ts';
 
 const readme = readFileSync('README.md', 'utf8');
-const guides = readdirSync('docs').map((name) => `docs/${name}`);
+const guides = readdirSync('docs')
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`);
 
 /** What is under a heading. */
 function sectionOf(heading: string): string {

@@ -128,7 +128,7 @@ describe('.env.example', () => {
 
   function textOf(folder: string): string {
     return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-      .filter((file) => /\.(?:ts|py|sh)$/.test(file))
+      .filter((file) => /\.(?:ts|py|sh)$/.test(file) && !file.includes('node_modules'))
       .map((file) => readFileSync(join(folder, file), 'utf8'))
       .join('\n');
   }
