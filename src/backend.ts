@@ -81,8 +81,8 @@ export abstract class BaseBackend implements AsyncDisposable {
   /**
    * Stores the result of a task and publishes it, unless a SUCCESS is stored already.
    *
-   * Sends one EVALSHA: the check, SETEX (or SET) and PUBLISH in one step; and a PING ahead of it. Stores of one task leave
-   * in the order of their calls; what fails for want of Redis is tried again by `retryPolicy`.
+   * Sends one EVALSHA: the check, SETEX (or SET) and PUBLISH in one step. Stores of one task leave in the order of
+   * their calls; what fails for want of Redis is tried again by `retryPolicy`.
    *
    * @param result - the value; for FAILURE, RETRY and REVOKED the error. `undefined` is stored as null
    * @param state - any of Celery's states, or one of the application's own

@@ -5,7 +5,7 @@ import type {
   GivenClient,
   RedisClient,
   RedisPipeline,
-  RedisSocket,
+  RedisStream,
 } from '../../src/redis/client.ts';
 import { Connection, type Path, type Peer } from './network.ts';
 import { type Command, type Frame, type Node, ReplyError } from './server.ts';
@@ -51,7 +51,7 @@ class ModelClient implements RedisClient, Peer {
   readonly #listeners = new Map<string, Listener[]>();
   #status: 'wait' | 'connecting' | 'connect' | 'ready' | 'end' = 'wait';
   #connection: Connection | undefined;
-  #stream: (RedisSocket & { writable: boolean; bytesRead: number }) | undefined;
+  #stream: (RedisStream & { writable: boolean; bytesRead: number }) | undefined;
   #pending: Pending[] = [];
   /** What ioredis would subscribe to again by itself. */
   readonly #channels = new Set<string>();
@@ -66,7 +66,7 @@ class ModelClient implements RedisClient, Peer {
     this.#role = options.connectionName.split(':')[1] ?? '';
   }
 
-  get stream(): RedisSocket {
+  get stream(): RedisStream {
     if (!this.#stream) throw new TypeError('there is no stream before the first connect');
     return this.#stream;
   }
@@ -81,8 +81,6 @@ class ModelClient implements RedisClient, Peer {
       writable: true,
       bytesRead: 0,
       writableLength: 0,
-      cork: () => undefined,
-      uncork: () => undefined,
       destroy: () => {
         this.#destroy(life);
       },

@@ -175,6 +175,8 @@ describe('the event of a wait', () => {
     const clock = new VirtualClock();
     await using results = open(clock);
     await results.succeed('t');
+    // Read, and taken in by the cache at the next look.
+    await results.backend.getTaskMeta('t');
     await results.backend.getTaskMeta('t');
     const now = jest.spyOn(clock, 'now');
     const heard = recording('celery-redis-backend:rescued');

@@ -14,9 +14,6 @@ export interface RedisStream {
 
 /** The same, of a client. */
 export interface RedisSocket extends RedisStream {
-  /** What is written until `uncork` leaves in one piece. */
-  cork(): void;
-  uncork(): void;
   on(event: 'data', listener: (chunk: { readonly length: number }) => void): unknown;
   pause(): unknown;
   resume(): unknown;

@@ -2,7 +2,6 @@
 import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
 import { BackendError } from '../errors.ts';
-import { answeredLast } from './answered-last.ts';
 import type { Caller } from './call.ts';
 import { refused, unavailable } from './errors.ts';
 import { channelRule } from './permissions.ts';
@@ -87,8 +86,8 @@ export class RedisStore implements ResultStore {
   /**
    * Unless the guard finds a SUCCESS: sets the key and publishes the same bytes, in one step. Commands: EVALSHA (EVAL at
    * first) for up to 64 writes of one turn, in it those of the probe, GETRANGE, SETEX or SET, PUBLISH. Without a probe, or
-   * when it cannot tell: GET, and another script with GET. Without a guard: SETEX or SET, PUBLISH. A PING goes ahead of
-   * each script: see {@link answeredLast}. A script of several writes that Redis refuses for good (NOPERM of one key) is sent again for each write alone.
+   * when it cannot tell: GET, and another script with GET. Without a guard: SETEX or SET, PUBLISH. A script of several
+   * writes that Redis refuses for good (NOPERM of one key) is sent again for each write alone.
    *
    * @throws BackendError with `reply` `'WRONGTYPE'` when the key holds something that is no result; it is left alone
    */
@@ -213,7 +212,7 @@ export class RedisStore implements ResultStore {
       bytes: args.reduce((sum, { length }) => sum + length, 0),
       lua: script.lua,
       send: async (client) => {
-        const outcomes = await answeredLast(client, () => runScript(client, script, keys, args));
+        const outcomes = await runScript(client, script, keys, args);
         // It concerns the connection, and so every key.
         const readOnly = outcomes.find((outcome) => typeof outcome === 'string' && outcome.startsWith('READONLY'));
         if (readOnly !== undefined) throw replyError(String(readOnly));

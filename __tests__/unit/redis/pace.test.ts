@@ -11,14 +11,6 @@ class FakeSocket extends EventEmitter {
   readonly writableLength = 0;
   readonly told: string[] = [];
 
-  cork(): void {
-    this.told.push('cork');
-  }
-
-  uncork(): void {
-    this.told.push('uncork');
-  }
-
   pause(): void {
     this.told.push('pause');
   }

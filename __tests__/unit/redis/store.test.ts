@@ -45,8 +45,6 @@ class FakeCaller implements Caller {
   }
 
   readonly #client: Record<string, unknown> = {
-    stream: { cork: () => undefined, uncork: () => undefined },
-    ping: () => Promise.resolve('PONG'),
     getBuffer: (key: string) => {
       this.log.push(`GET ${key}`);
       return Promise.resolve(this.#get(key));
