@@ -15,10 +15,11 @@ export interface Bar {
 /** One figure. */
 export interface Panel {
   readonly title: string;
-  /** Which way is better. */
+  /** Which way is better, and the goal. */
   readonly hint: string;
   readonly bars: readonly Bar[];
-  readonly goal: { readonly ratio: number; readonly label: string } | undefined;
+  /** A ratio to the floor. */
+  readonly goal: number | undefined;
   /** Of the axis: powers of ten. */
   readonly range: readonly [number, number];
 }
@@ -53,9 +54,9 @@ export function panels({ figures, floor }: Run): Panel[] {
     return [
       {
         title: `${answer.name}, ${answer.unit}`,
-        hint: `${answer.better} is better`,
+        hint: `${answer.better} is better${limit === undefined ? '' : `, goal ${times(limit)}`}`,
         bars,
-        goal: limit === undefined ? undefined : { ratio: limit, label: `goal ${times(limit)}` },
+        goal: limit,
         range: rangeOf(bars.map(({ ratio }) => ratio)),
       },
     ];

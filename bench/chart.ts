@@ -29,20 +29,13 @@ function gridOf(index: number): { left: number; top: number; width: number; heig
   return { left: left + column * (width + left), top: top + row * (height + gap), width, height };
 }
 
-function line(x: number, color: string, type: string, label: string): object {
-  return {
-    xAxis: x,
-    lineStyle: { color, type, width: 1.5 },
-    label: { formatter: label, color, position: 'end', distance: 3 },
-  };
+function line(x: number, color: string, type: string): object {
+  return { xAxis: x, lineStyle: { color, type, width: 1.5 }, label: { show: false } };
 }
 
 /** One horizontal bar a competitor, the floor's ratio of 1 and the goal as lines. Ratios are on a logarithmic axis. */
 function seriesOf({ bars, goal }: Panel, index: number): object {
-  const lines = [
-    line(1, COLORS.floor, 'solid', 'floor'),
-    ...(goal === undefined ? [] : [line(goal.ratio, COLORS.goal, 'dashed', goal.label)]),
-  ];
+  const lines = [line(1, COLORS.floor, 'solid'), ...(goal === undefined ? [] : [line(goal, COLORS.goal, 'dashed')])];
   return {
     type: 'bar',
     xAxisIndex: index,
@@ -51,7 +44,14 @@ function seriesOf({ bars, goal }: Panel, index: number): object {
     data: bars.map(({ ours, ratio, label }) => ({
       value: ratio,
       itemStyle: { color: ours ? COLORS.ours : COLORS.other },
-      label: { show: true, position: 'right', formatter: label, color: INK, fontSize: 11 },
+      label: {
+        show: true,
+        position: 'right',
+        formatter: label,
+        color: INK,
+        fontSize: 11,
+        backgroundColor: 'rgba(255,255,255,0.85)',
+      },
     })),
     markLine: { symbol: 'none', animation: false, data: lines },
   };
@@ -65,7 +65,7 @@ function optionOf(all: readonly Panel[], { where, floor }: Run): object {
     const style = { fontSize: 13, color: INK };
     return { text: title, subtext: hint, left: left - 110, top: top - 52, textStyle: style, itemGap: 3 };
   });
-  const about = `medians as ratios to ${floor}; ${where['machine'] ?? ''}; node ${where['node'] ?? ''}, redis ${where['redis'] ?? ''}`;
+  const about = `Medians as ratios to ${floor} (solid line); dashed: this package's goal. ${where['machine'] ?? ''}; node ${where['node'] ?? ''}, redis ${where['redis'] ?? ''}`;
   return {
     animation: false,
     backgroundColor: '#ffffff',
@@ -113,4 +113,4 @@ writeFileSync(at('../docs/bench.svg'), `${await draw(run)}\n`);
 const guide = at('../docs/performance.md');
 const [before = '', , after] = readFileSync(guide, 'utf8').split(/(?<=<!-- goals -->\n)(.*?)(?=<!-- \/goals -->)/s);
 if (after === undefined) throw new Error('docs/performance.md has lost the marks of its table of goals.');
-writeFileSync(guide, `${before}\n${markdown(goalRows(run.figures))}\n\n${after}`);
+writeFileSync(guide, `${before}\n${markdown(goalRows(run.figures))}\n\n![Ratios to the floor, a panel a figure](bench.svg)\n\n${after}`);

@@ -34,7 +34,7 @@ export interface Row {
 /** The p50 and p99 of values, NaN where there are none. */
 export function quantiles(values: readonly number[]): number[] {
   const sorted = values.toSorted((a, b) => a - b);
-  return [0.5, 0.99].map((share) => sorted[Math.min(Math.floor(values.length * share), values.length - 1)] ?? NaN);
+  return [0.5, 0.99].map((share) => sorted[Math.floor(values.length * share)] ?? NaN);
 }
 
 /** Of no values, or with a NaN among them, all three are NaN. */

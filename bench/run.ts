@@ -2,7 +2,8 @@
  * `npm run bench -- [--quick] [--only wake,stores] [--competitors ioredis,bullmq] [--rounds 5] [--json file [--merge]]
  * [--profile folder]`: see README.md.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Redis } from 'ioredis';
 import { ask, checkBytes } from './ask.ts';
 import { parsePlan, type Plan } from './cli.ts';
@@ -73,6 +74,7 @@ function write(run: Run, file: string, merging: boolean): Run {
   const { figures, ...rest } = merge(before, run);
   const sorted = figures.toSorted((a, b) => order.indexOf(a.question) - order.indexOf(b.question));
   const all = { ...rest, figures: sorted };
+  mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
   return all;
 }

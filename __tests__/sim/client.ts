@@ -5,7 +5,7 @@ import type {
   GivenClient,
   RedisClient,
   RedisPipeline,
-  RedisStream,
+  RedisSocket,
 } from '../../src/redis/client.ts';
 import { Connection, type Path, type Peer } from './network.ts';
 import { type Command, type Frame, type Node, ReplyError } from './server.ts';
@@ -51,7 +51,7 @@ class ModelClient implements RedisClient, Peer {
   readonly #listeners = new Map<string, Listener[]>();
   #status: 'wait' | 'connecting' | 'connect' | 'ready' | 'end' = 'wait';
   #connection: Connection | undefined;
-  #stream: (RedisStream & { writable: boolean; bytesRead: number }) | undefined;
+  #stream: (RedisSocket & { writable: boolean; bytesRead: number }) | undefined;
   #pending: Pending[] = [];
   /** What ioredis would subscribe to again by itself. */
   readonly #channels = new Set<string>();
@@ -66,7 +66,7 @@ class ModelClient implements RedisClient, Peer {
     this.#role = options.connectionName.split(':')[1] ?? '';
   }
 
-  get stream(): RedisStream {
+  get stream(): RedisSocket {
     if (!this.#stream) throw new TypeError('there is no stream before the first connect');
     return this.#stream;
   }
