@@ -113,4 +113,7 @@ writeFileSync(at('../docs/bench.svg'), `${await draw(run)}\n`);
 const guide = at('../docs/performance.md');
 const [before = '', , after] = readFileSync(guide, 'utf8').split(/(?<=<!-- goals -->\n)(.*?)(?=<!-- \/goals -->)/s);
 if (after === undefined) throw new Error('docs/performance.md has lost the marks of its table of goals.');
-writeFileSync(guide, `${before}\n${markdown(goalRows(run.figures))}\n\n![Ratios to the floor, a panel a figure](bench.svg)\n\n${after}`);
+writeFileSync(
+  guide,
+  `${before}\n${markdown(goalRows(run.figures))}\n\n![Ratios to the floor, a panel a figure](bench.svg)\n\n${after}`,
+);

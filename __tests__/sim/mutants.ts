@@ -197,8 +197,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a deadline forgets what an observer takes its time over',
     file: 'consumer/consumer.ts',
-    from: `waiter.ready ?? failure`,
-    to: `failure`,
+    from: `waiter.ready ?? timeoutOf`,
+    to: `timeoutOf`,
     caughtBy: ['a deadline finds'],
   },
   {

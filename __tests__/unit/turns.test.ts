@@ -13,12 +13,10 @@ describe('work over many things', () => {
 
   it('is 500 of them a turn, in their order, and is over when all are done', async () => {
     const done: number[] = [];
-    let over = false;
-    void inTurns(numbers(1200), (item) => done.push(item)).then(() => {
-      over = true;
-    });
+    const over: true[] = [];
+    void inTurns(numbers(1200), (item) => done.push(item)).then(() => over.push(true));
     const seen = [done.length];
-    while (!over) {
+    while (over.length === 0) {
       await nextTurn();
       seen.push(done.length);
     }
