@@ -119,7 +119,7 @@ describe('a setting of app.conf', () => {
   it('redisBackendUseSsl that is not understood is refused, and so it is with a socket', () => {
     const create = (redisBackendUseSsl: object, url: string): unknown =>
       new RedisBackend({ conf: { redisBackendUseSsl } }, { url });
-    expect(() => create({ ssl_ciphers: 'x' }, server.url)).toThrow('got ssl_ciphers');
+    expect(() => create({ ssl_ciphers: 'x' }, server.url)).toThrow('got "ssl_ciphers"');
     expect(() => create({ sslCertReqs: 'maybe' }, server.url)).toThrow('ssl_cert_reqs: expected required');
     expect(() => create({}, 'redis+socket:///run/redis.sock')).toThrow('redisBackendUseSsl: there is no TLS on');
   });

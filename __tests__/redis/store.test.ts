@@ -57,7 +57,7 @@ describe('the writes of one turn', () => {
       reason: expect.objectContaining({
         code: 'CELERY_BACKEND_REFUSED',
         reply: 'NOPERM',
-        message: expect.stringContaining(`the store of celery-task-meta-${id}: `),
+        message: expect.stringContaining(`the store of celery-task-meta-${id} for user 'narrow': `),
       }),
     });
     expect(outcomes).toEqual([
