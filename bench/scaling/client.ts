@@ -1,7 +1,7 @@
 /** A process of its own, with one backend as it is by default. Argument: its URL. Started by jobs.ts. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RedisBackend } from 'celery-redis-backend';
+import { RedisBackend } from '../../dist/esm/index.js';
 import {
   type Answer,
   idOf,

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
-import { surroundings } from '../report.ts';
+import { surroundings } from '../surroundings.ts';
+import { floor } from '../competitors/floor.ts';
+import { ours } from '../competitors/ours.ts';
 import { startPlain } from './deployment.ts';
 import { measureBus } from './pieces/bus.ts';
 import { measureCluster } from './pieces/cluster.ts';
@@ -29,7 +31,7 @@ async function where(): Promise<Record<string, string>> {
   const [admin] = plain.admins;
   if (!admin) throw new Error('there is one');
   try {
-    return await surroundings(admin);
+    return await surroundings(admin, [ours, floor]);
   } finally {
     await plain.stop();
   }

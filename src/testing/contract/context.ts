@@ -97,6 +97,13 @@ export function deferred<T>(): { readonly promise: Promise<T>; readonly resolve:
 }
 
 export const newId = (): string => randomUUID();
+
+/** Ids whose keys are in one slot: on a cluster too their messages come from one server, and so in order. */
+export function newIdsOfSlot(count: number): string[] {
+  const slot = randomUUID();
+  return Array.from({ length: count }, (_, i) => `${i}{${slot}}`);
+}
+
 export const keyOf = (taskId: string): string => `celery-task-meta-${taskId}`;
 
 /** What a promise came to: its value, or the error it rejected with. */

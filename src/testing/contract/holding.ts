@@ -2,19 +2,19 @@ import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import { instance, matches } from './assert.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RemoteError } from '../../index.ts';
-import { type Declare, keyOf, metaText, newId, outcome } from './context.ts';
+import { type Declare, keyOf, metaText, newId, newIdsOfSlot, outcome } from './context.ts';
 
 /** Subscriptions from before a task is sent. */
 export function holding(test: Declare): void {
   test('what came after onTaskCall is there when the first wait comes, without a read', async (context) => {
-    const [good, bad, later] = [newId(), newId(), newId()];
+    const [good = '', bad = '', later = ''] = newIdsOfSlot(3);
     const [producer, worker] = [context.backend({ maxCachedResults: -1 }), context.backend()];
     await Promise.all([producer.onTaskCall(good), producer.onTaskCall(bad)]);
     matches(producer.stats(), { held: 2, waits: 0 });
     await worker.storeResult(good, { n: 1 }, 'SUCCESS');
     await worker.storeResult(bad, new Error('boom'), 'FAILURE');
     await worker.storeResult(bad, 'better', 'SUCCESS');
-    // Its message comes after theirs, over the same connection.
+    // Its message comes after theirs, from the same server over the same connection.
     const { result } = await context.live(producer, later);
     await context.raw.del(keyOf(good));
     await context.raw.del(keyOf(bad));
@@ -26,7 +26,7 @@ export function holding(test: Declare): void {
   });
 
   test('a failure that came after onTaskCall is read by the first wait, one or of many', async (context) => {
-    const [one, many, polled, later] = [newId(), newId(), newId(), newId()];
+    const [one = '', many = '', polled = '', later = ''] = newIdsOfSlot(4);
     const [producer, worker] = [context.backend(), context.backend()];
     await Promise.all([one, many, polled].map((id) => producer.onTaskCall(id)));
     for (const id of [one, many, polled]) await worker.storeResult(id, new Error('boom'), 'FAILURE');
