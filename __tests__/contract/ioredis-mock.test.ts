@@ -17,6 +17,8 @@ const exceptions = {
   'a SUCCESS that Python can read and the script cannot is kept': NO_BYTES,
   'a group of 10,000 that is ready is joined in one batch, without a subscription': SLOW_LUA,
   'a group of 10,000 is joined while its results come': SLOW_LUA,
+  '10,000 tasks are awaited in one call as they are completed, and leave nothing': SLOW_LUA,
+  '10,000 tasks are awaited in one call in the order of their ids, and leave nothing': SLOW_LUA,
   'a part has the bytes of Celery and the score of its place; the keys live as long as results':
     'it has no infinite scores',
   'parts travel and are replaced in msgpack as well': 'its sorted sets hold no bytes',

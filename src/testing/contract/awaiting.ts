@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
 import { matches } from './assert.ts';
-import { type Context, type Declare, newId, outcome } from './context.ts';
+import { type Context, type Declare, newId, outcome, turn } from './context.ts';
 
 /** Stores a SUCCESS for each id, whose value is the id. */
 async function succeed(context: Context, ids: readonly string[]): Promise<void> {
@@ -56,7 +56,7 @@ export function awaiting(test: Declare): void {
     await states.return();
     deepStrictEqual(await pending, { done: true, value: undefined });
     strictEqual(backend.stats().waits, 0);
-    while (backend.stats().channels > 0) await context.raw.get(id);
+    while (backend.stats().channels > 0) await turn();
   });
 
   test('a task is settled as a value, as an error, or not in time', async (context) => {
@@ -104,11 +104,11 @@ export function awaiting(test: Declare): void {
     strictEqual(backend.stats().waits, 0);
     const controller = new AbortController();
     const aborted = outcome(backend.waitForAll(newIds(), { signal: controller.signal }));
-    while (backend.stats().channels < 10_000) await context.raw.get(id);
+    while (backend.stats().channels < 10_000) await turn();
     const reason = new Error('enough');
     controller.abort(reason);
     strictEqual(await aborted, reason);
     // So many end in turns.
-    while (backend.stats().waits > 0 || backend.stats().channels > 0) await context.raw.get(id);
+    while (backend.stats().waits > 0 || backend.stats().channels > 0) await turn();
   });
 }

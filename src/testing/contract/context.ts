@@ -106,6 +106,13 @@ export function newIdsOfSlot(count: number): string[] {
 
 export const keyOf = (taskId: string): string => `celery-task-meta-${taskId}`;
 
+/** Resolves in the next turn of the event loop, so that whoever polls lets all else go on. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 /** What a promise came to: its value, or the error it rejected with. */
 export async function outcome(promise: Promise<unknown>): Promise<unknown> {
   return promise.catch((error: unknown) => error);
