@@ -1,8 +1,8 @@
 import { deepStrictEqual, strictEqual } from 'node:assert/strict';
 import { instance, matches } from './assert.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RemoteError } from '../../index.ts';
-import { type Declare, keyOf, metaText, newId, newIdsOfSlot, outcome } from './context.ts';
+import { RemoteError, type TaskMeta } from '../../index.ts';
+import { type Declare, deferred, keyOf, metaText, newId, newIdsOfSlot, outcome } from './context.ts';
 
 /** Subscriptions from before a task is sent. */
 export function holding(test: Declare): void {
@@ -14,8 +14,14 @@ export function holding(test: Declare): void {
     await worker.storeResult(good, { n: 1 }, 'SUCCESS');
     await worker.storeResult(bad, new Error('boom'), 'FAILURE');
     await worker.storeResult(bad, 'better', 'SUCCESS');
+    const last = deferred<undefined>();
+    const onMessage = ({ status }: TaskMeta): void => {
+      if (status === 'LAST') last.resolve(undefined);
+    };
+    const { result } = await context.live(producer, later, { onMessage });
     // Its message comes after theirs, from the same server over the same connection.
-    const { result } = await context.live(producer, later);
+    await worker.storeResult(later, null, 'LAST');
+    await last.promise;
     await context.raw.del(keyOf(good));
     await context.raw.del(keyOf(bad));
     deepStrictEqual(await producer.waitFor(good), { n: 1 });
