@@ -287,7 +287,10 @@ export abstract class BaseBackend implements AsyncDisposable {
     return this.#parts.cache.has(taskId);
   }
 
-  /** Deletes a result, and what is held of it. Waits for it go on: the task may run again. Sends DEL. */
+  /**
+   * Deletes a result, and what is held of it. Waits for it go on: the task may run again. Sends DEL, one for up to 100
+   * calls of a turn.
+   */
   async forget(taskId: string): Promise<void> {
     this.#check(taskId);
     this.#parts.consumer.holds.drop(taskId);

@@ -179,7 +179,7 @@ export class ResultSet<T = unknown> {
     }
   }
 
-  /** Deletes the results of all tasks and of their parents. Sends a DEL for each. */
+  /** Deletes the results of all tasks and of their parents. Sends DELs for up to 100 each, on a cluster one each. */
   async forget(): Promise<void> {
     await forgetTasks(this.#members, this.#source);
   }

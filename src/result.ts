@@ -115,7 +115,7 @@ export class AsyncResult<T = unknown> extends TaskView implements TaskResult<T> 
     return iterdeps(this, intermediate);
   }
 
-  /** Deletes the results of the task and of its parents. Sends a DEL for each. */
+  /** Deletes the results of the task and of its parents. Sends one DEL, on a cluster one each. */
   async forget(): Promise<void> {
     await forgetTasks([this], this.#source);
   }

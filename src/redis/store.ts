@@ -20,40 +20,44 @@ import type { Script } from './scripts.ts';
 import { TickBatch } from './tick-batch.ts';
 import { isRetryable } from '../retry.ts';
 
-/** The most keys of one MGET. */
-const MAX_READS = 100;
+/** The most keys of one MGET or DEL. */
+const MAX_KEYS = 100;
 /** The most keys, and bytes, of one script. It blocks Redis for about 10 µs a key. */
 const MAX_WRITES = 64;
 const MAX_WRITE_BYTES = 64 * 1024;
 /** How often a value may change under a write without a probe. Each change is another writer's success. */
 const MAX_ROUNDS = 100;
 
-interface Read {
+/** One key of a command for many. */
+interface Pending<T> {
   readonly key: string;
-  readonly resolve: (payload: Buffer | null) => void;
+  readonly resolve: (answer: T) => void;
   readonly reject: (error: unknown) => void;
 }
 
-interface PendingWrite {
-  readonly key: string;
+type Read = Pending<Buffer | null>;
+type Removal = Pending<void>;
+
+interface PendingWrite extends Pending<number> {
   readonly value: string | Buffer;
   readonly ttl: string;
-  readonly resolve: (outcome: number) => void;
-  readonly reject: (error: unknown) => void;
 }
 
 /**
  * The commands of a result backend, over one connection.
  *
- * Each call has the connection's deadline. What one turn of the event loop asks for leaves together, writes before reads.
+ * Each call has the connection's deadline. What one turn of the event loop asks for leaves together, writes and removals in
+ * their order, both before reads.
  */
 export class RedisStore implements ResultStore {
   readonly #connection: Caller;
   readonly #warnings: Warnings;
   readonly #reads = new TickBatch<Read>((reads) => {
     this.flush();
-    const most = this.#most(MAX_READS);
-    for (let from = 0; from < reads.length; from += most) void this.#fetch(reads.slice(from, from + most));
+    for (const chunk of this.#inCommands(reads)) void this.#ask(chunk, (keys) => this.#get(keys));
+  });
+  readonly #removals = new TickBatch<Removal>((removals) => {
+    for (const chunk of this.#inCommands(removals)) void this.#ask(chunk, (keys) => this.#delete(keys));
   });
   /** By probe, `null` without a guard. */
   readonly #writes = new Map<string | null, TickBatch<PendingWrite>>();
@@ -103,15 +107,26 @@ export class RedisStore implements ResultStore {
     return 'unannounced';
   }
 
-  /** Sends the writes that this turn has asked for so far, without waiting for its end. */
-  flush(): void {
-    for (const writes of this.#writes.values()) writes.flush();
+  /**
+   * Deletes the key. Command: one DEL for up to 100 keys of one turn; on a cluster one each. One that Redis refuses for
+   * good (NOPERM of one key) is sent again as a DEL each.
+   */
+  remove(key: string): Promise<void> {
+    this.#flushWrites();
+    return new Promise((resolve, reject) => {
+      this.#removals.add({ key, resolve, reject });
+    });
   }
 
-  /** Deletes the key. Command: DEL. */
-  async remove(key: string): Promise<void> {
-    this.flush();
-    await this.#connection.run({ what: `DEL ${key}`, key, send: (client) => client.del(key) });
+  /** Sends the writes and removals that this turn has asked for so far, without waiting for its end. */
+  flush(): void {
+    // There are never both: each kind sends the other before it.
+    this.#flushWrites();
+    this.#removals.flush();
+  }
+
+  #flushWrites(): void {
+    for (const writes of this.#writes.values()) writes.flush();
   }
 
   /** How many keys a command may have: those of a cluster lie in different slots, which none can span. */
@@ -119,16 +134,21 @@ export class RedisStore implements ResultStore {
     return this.#connection.isCluster ? 1 : keys;
   }
 
-  async #fetch(reads: readonly Read[]): Promise<void> {
+  *#inCommands<T>(pending: readonly T[]): Generator<readonly T[], void, undefined> {
+    const most = this.#most(MAX_KEYS);
+    for (let from = 0; from < pending.length; from += most) yield pending.slice(from, from + most);
+  }
+
+  /** One command for all of them, or where Redis refuses that for good, one for each. */
+  async #ask<T>(pending: readonly Pending<T>[], ask: (keys: string[]) => Promise<readonly T[]>): Promise<void> {
     try {
-      const keys = reads.map(({ key }) => key);
-      const payloads = await this.#get(keys);
-      reads.forEach(({ resolve }, index) => {
-        resolve(payloads[index] ?? null);
+      const answers = await ask(pending.map(({ key }) => key));
+      pending.forEach(({ resolve }, index) => {
+        resolve(answers[index] as T);
       });
     } catch (error) {
-      if (reads.length > 1 && isLasting(error)) for (const read of reads) void this.#fetch([read]);
-      else for (const { reject } of reads) reject(error);
+      if (pending.length > 1 && isLasting(error)) for (const one of pending) void this.#ask([one], ask);
+      else for (const { reject } of pending) reject(error);
     }
   }
 
@@ -143,6 +163,13 @@ export class RedisStore implements ResultStore {
     return this.#connection.run({ what, key: first, send: (client) => client.mgetBuffer(keys) });
   }
 
+  async #delete(keys: string[]): Promise<undefined[]> {
+    const [first = '', ...others] = keys;
+    const what = `DEL ${first}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+    await this.#connection.run({ what, key: first, send: (client) => client.del(...keys) });
+    return keys.map(() => undefined);
+  }
+
   async #write(write: Write): Promise<number> {
     const { guard } = write;
     if (!guard) return this.#add(write, null);
@@ -151,6 +178,7 @@ export class RedisStore implements ResultStore {
   }
 
   #add({ key, payload, ttl }: Write, probe: string | null): Promise<number> {
+    this.#removals.flush();
     return new Promise((resolve, reject) => {
       const pending = { key, value: toArgument(payload), ttl: ttlText(ttl), resolve, reject };
       this.#batchOf(probe).add(pending);

@@ -53,9 +53,9 @@ class FakeCaller implements Caller {
       this.log.push(`MGET ${keys.length}`);
       return Promise.resolve(keys.map((key) => this.#get(key)));
     },
-    del: (key: string) => {
-      this.log.push(`DEL ${key}`);
-      return Promise.resolve(1);
+    del: (...keys: string[]) => {
+      this.log.push(keys.length === 1 ? `DEL ${keys[0]}` : `DEL ${keys.length}`);
+      return Promise.resolve(keys.length);
     },
     defineCommand: (name: string, { numberOfKeys }: { numberOfKeys: number }) => {
       this.#client[name] = (...words: (string | Buffer)[]) => {
@@ -165,6 +165,44 @@ describe('a read', () => {
   });
 });
 
+describe('a removal', () => {
+  it('is a DEL alone, and one of a DEL of 100 at the most together', async () => {
+    await expect(store.remove('a')).resolves.toBeUndefined();
+    await expect(all(keysOf(201).map((key) => store.remove(key)))).resolves.toEqual(Array(201).fill(undefined));
+    expect(caller.log).toEqual(['DEL a', 'DEL 100', 'DEL 100', 'DEL k200']);
+    expect(caller.calls.slice(0, 2).map(({ what, key }) => [what, key])).toEqual([
+      ['DEL a', 'a'],
+      ['DEL k0 and 99 more', 'k0'],
+    ]);
+  });
+
+  it('is a DEL for each key on a cluster', async () => {
+    caller.isCluster = true;
+    await all([store.remove('a'), store.remove('b')]);
+    expect(caller.log).toEqual(['DEL a', 'DEL b']);
+  });
+
+  it('is made again alone when a DEL of several is refused for good', async () => {
+    const refusal = new BackendError('no', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOPERM' });
+    caller.failure = refusal;
+    await expect(all([store.remove('a'), store.remove('b')])).resolves.toEqual([refusal, refusal]);
+    expect(caller.log).toEqual(['DEL 2', 'DEL a', 'DEL b']);
+  });
+
+  it('leaves in its order with the writes of its turn, and before the reads', async () => {
+    await Promise.all([
+      store.read('a'),
+      write('a'),
+      store.remove('a'),
+      store.remove('b'),
+      write('a'),
+      write('b'),
+      store.remove('c'),
+    ]);
+    expect(caller.log).toEqual(['EVAL 1', 'DEL 2', 'EVAL 2', 'DEL c', 'GET a']);
+  });
+});
+
 describe('a store', () => {
   it.each([
     ['idle', true],
@@ -177,16 +215,11 @@ describe('a store', () => {
     expect(store.usable).toBe(usable);
   });
 
-  it('deletes a key after the writes of the turn', async () => {
-    await Promise.all([write('a'), store.remove('a')]);
-    expect(caller.log).toEqual(['EVAL 1', 'DEL a']);
-    expect(caller.calls[1]).toMatchObject({ what: 'DEL a', key: 'a' });
-  });
-
-  it('sends what there is at a flush', () => {
+  it('sends what there is to write and remove at a flush', () => {
     void write('a');
+    void store.remove('b');
     store.flush();
-    expect(caller.log).toEqual(['EVAL 1']);
+    expect(caller.log).toEqual(['EVAL 1', 'DEL b']);
   });
 });
 
