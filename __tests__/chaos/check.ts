@@ -246,9 +246,14 @@ function successStays(run: Run): Found[] {
     const success = successes.get(name);
     if (status === 'SUCCESS') successes.set(name, { token, at });
     if (!success || success.token === token) return [];
-    if (run.faults.some(({ loses }) => loses && loses.to >= success.at && loses.from <= at)) return [];
+    if (run.faults.some(({ loses }) => loses && seenBy(run, loses.to) >= success.at && loses.from <= at)) return [];
     return [{ text: `${task}: ${status} #${token} was published after SUCCESS #${success.token}`, task }];
   });
+}
+
+/** When the observer has been told of what was published up to a moment. */
+function seenBy(run: Run, at: number): number {
+  return at + GRAIN_MS + run.lag.between(at, at + GRAIN_MS);
 }
 
 function acknowledged(run: Run): Found[] {
