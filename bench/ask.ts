@@ -19,7 +19,10 @@ export interface Asking {
 interface Asked {
   readonly name: string;
   readonly worker: Worker;
+  /** The figures of each round that counts. */
   readonly measured: (readonly number[])[];
+  /** Why it is asked no more, and what it has measured counts no more. */
+  failure: string | undefined;
 }
 
 /** Asks one question of those that can answer it. */
@@ -31,9 +34,12 @@ export async function ask(question: Question, asking: Asking): Promise<Answer[]>
     ...figure,
     rounds: Object.fromEntries(
       asking.competitors.map(({ name }) => {
-        const { measured = [] } = asked.find((each) => each.name === name) ?? {};
-        return [name, measured.map((figures) => finite(figures[f]))];
+        const { measured = [], failure } = asked.find((each) => each.name === name) ?? {};
+        return [name, failure === undefined ? measured.map((figures) => finite(figures[f])) : []];
       }),
+    ),
+    failures: Object.fromEntries(
+      asked.flatMap(({ name, failure }) => (failure === undefined ? [] : [[name, failure]])),
     ),
   }));
 }
@@ -42,7 +48,18 @@ const finite = (value = NaN): number | null => (Number.isFinite(value) ? value :
 
 function start(question: Question, { name }: Competitor, port: number, { quick, execArgv }: Asking): Asked {
   const worker = new Worker({ question: question.name, competitor: name, port, role: 'measure', quick }, execArgv);
-  return { name, worker, measured: [] };
+  return { name, worker, measured: [], failure: undefined };
+}
+
+/** Has it do something, unless it failed before: a competitor that breaks does not end the run of the others. */
+async function request(one: Asked, what: 'prepare' | 'round', counts = false): Promise<void> {
+  if (one.failure !== undefined) return;
+  try {
+    const figures = await one.worker.ask([what]);
+    if (counts) one.measured.push(figures);
+  } catch (error) {
+    one.failure = error instanceof Error ? error.message : String(error);
+  }
 }
 
 /** A round of each in turn, the order reversed each time. The first round warms up. */
@@ -50,12 +67,9 @@ async function askInTurn(question: Question, able: readonly Competitor[], asking
   const rounds = Math.min(asking.rounds, question.rounds ?? Infinity);
   const asked = able.map((competitor) => start(question, competitor, asking.port, asking));
   try {
-    for (const { worker } of asked) await worker.ask(['prepare']);
+    for (const one of asked) await request(one, 'prepare');
     for (let round = 0; round <= rounds; round += 1) {
-      for (const { worker, measured } of round % 2 === 0 ? asked : asked.toReversed()) {
-        const figures = await worker.ask(['round']);
-        if (round > 0) measured.push(figures);
-      }
+      for (const one of round % 2 === 0 ? asked : asked.toReversed()) await request(one, 'round', round > 0);
     }
   } finally {
     await Promise.all(asked.map(({ worker }) => worker.stop()));
@@ -70,8 +84,8 @@ async function askTogether(question: Question, able: readonly Competitor[], aski
       const server = await startServer();
       const one = start(question, competitor, server.port, asking);
       try {
-        await one.worker.ask(['prepare']);
-        one.measured.push(await one.worker.ask(['round']));
+        await request(one, 'prepare');
+        await request(one, 'round', true);
       } finally {
         await one.worker.stop();
         server.stop();

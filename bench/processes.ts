@@ -12,33 +12,49 @@ export interface Part {
   readonly quick: boolean;
 }
 
-/** A process that measures, assists or makes a load. When it fails, so does this one. */
+/** Milliseconds that one request may take: far more than any needs that will ever be answered. */
+const LIMIT_MS = 300_000;
+
+/** A process that measures, assists or makes a load. */
 export class Worker {
   readonly #child: ChildProcess;
+  readonly #ended: Promise<number | string | null>;
 
   constructor(part: Part, execArgv: readonly string[] = process.execArgv) {
     const file = fileURLToPath(new URL('worker.ts', import.meta.url));
     this.#child = fork(file, [JSON.stringify(part)], { execArgv: [...execArgv] });
-    this.#child.once('exit', (code, signal) => {
-      if (code === 0) return;
-      console.error(
-        `${part.competitor}, ${part.question}: its process (${part.role}) ended by ${signal ?? code ?? '?'}`,
-      );
-      process.exit(1);
-    });
+    this.#ended = once(this.#child, 'exit').then(([code, signal]) => (signal ?? code) as number | string | null);
   }
 
-  /** Sends a request and resolves with the answer. */
+  /**
+   * Sends a request and resolves with the answer.
+   *
+   * @throws Error when the process has ended, or does not answer; it is killed then
+   */
   async ask(request: readonly string[]): Promise<readonly number[]> {
-    this.#child.send(request);
-    const [answer] = (await once(this.#child, 'message')) as [readonly (number | null)[]];
-    // NaN does not pass through JSON.
-    return answer.map((figure) => figure ?? NaN);
+    const limit = new AbortController();
+    const timer = setTimeout(() => {
+      limit.abort(new Error(`no answer within ${LIMIT_MS / 1000} s`));
+    }, LIMIT_MS);
+    void this.#ended.then((how) => {
+      limit.abort(new Error(`its process ended by ${how}`));
+    });
+    try {
+      this.#child.send(request);
+      const [answer] = (await once(this.#child, 'message', { signal: limit.signal })) as [readonly (number | null)[]];
+      // NaN does not pass through JSON.
+      return answer.map((figure) => figure ?? NaN);
+    } catch (error) {
+      this.#child.kill('SIGKILL');
+      throw limit.signal.aborted ? limit.signal.reason : error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends it. */
   async stop(): Promise<void> {
-    this.#child.disconnect();
-    await once(this.#child, 'exit');
+    if (this.#child.connected) this.#child.disconnect();
+    await this.#ended;
   }
 }

@@ -5,6 +5,8 @@ import type { Figure } from './harness.ts';
 export interface Answer extends Figure {
   readonly question: string;
   readonly rounds: Readonly<Record<string, readonly (number | null)[]>>;
+  /** Why a competitor has none, where it did not get through to the end. */
+  readonly failures: Readonly<Record<string, string>>;
 }
 
 /** A run, as it is in the JSON. */

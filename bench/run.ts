@@ -9,6 +9,7 @@ import { ask, checkBytes } from './ask.ts';
 import { parsePlan, type Plan } from './cli.ts';
 import { floor } from './competitors/floor.ts';
 import { competitors as all } from './competitors/index.ts';
+import { ours } from './competitors/ours.ts';
 import { GOALS, goalRows } from './goals.ts';
 import { growthRows } from './growth.ts';
 import { type Competitor, ofQuestion } from './harness.ts';
@@ -44,6 +45,11 @@ function printReasons({ questions: asked, competitors }: Plan): void {
   }
 }
 
+function printFailures(question: string, failures: Answer['failures'] = {}): void {
+  for (const [name, reason] of Object.entries(failures))
+    console.log(`  ${name} did not get through ${question}: ${reason}`);
+}
+
 async function measure(plan: Plan): Promise<Run> {
   const server = await startServer();
   const admin = new Redis(server.port, '127.0.0.1');
@@ -60,6 +66,7 @@ async function measure(plan: Plan): Promise<Run> {
     await admin.flushall();
     const found = await ask(question, { ...plan, port: server.port, execArgv });
     for (const answer of found) console.log(table(answer, floor.name));
+    printFailures(question.name, found[0]?.failures);
     figures.push(...found);
   }
   await admin.quit();
@@ -89,6 +96,8 @@ async function main(): Promise<void> {
   if (growth.length > 1) console.log(`\n${markdown(growth)}`);
   console.log(`\n${markdown(goalRows(run.figures, GOALS))}\n`);
   printReasons(plan);
+  const own = run.figures.find(({ failures }) => ours.name in failures || floor.name in failures);
+  if (own) throw new Error(`${own.question} was not answered by ${ours.name} and ${floor.name}.`);
 }
 
 // So that the server's `exit` handler runs.

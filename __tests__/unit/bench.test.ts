@@ -24,7 +24,7 @@ import { encodeMeta, newIds, sample } from '../../bench/sample.ts';
 const OURS = 'celery-redis-backend';
 
 function answer(name: string, rounds: Answer['rounds'], question = 'wake'): Answer {
-  return { question, name, unit: 'µs', better: 'lower', rounds };
+  return { question, name, unit: 'µs', better: 'lower', rounds, failures: {} };
 }
 
 describe('medians and ratios', () => {
