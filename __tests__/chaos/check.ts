@@ -114,22 +114,38 @@ function faultsOf(run: Run, by: number): readonly FaultRecord[] {
   return run.faults.filter((fault) => fault.by === undefined || fault.by === by);
 }
 
-/**
- * When a wait must have ended whose result could be had from `base` on: three seconds later, with the time added for which
- * its links or its server were down meanwhile, and not before a heartbeat had time to find out what only it can.
- */
+/** When a wait must have ended whose result could be had from `base` on; that channels were forbidden keeps it longer. */
 function latest(run: Run, wait: WaitRecord, base: number): number {
+  return dueAt(base, faultsOf(run, wait.plan.by), run.lag, ({ plan, end }, due) =>
+    plan.kind === 'acl' && end >= wait.joinedAt ? Math.max(due, end + BOUND_MS) + unannounced(run) : due,
+  );
+}
+
+/**
+ * Three seconds after `base`, with the time added for which links or the server were down meanwhile, and not before a
+ * heartbeat had time to find out what only it can.
+ *
+ * @param faults - those that are felt, in the order they began
+ * @param lengthen - what a fault makes of what is due, besides
+ */
+export function dueAt(
+  base: number,
+  faults: readonly FaultRecord[],
+  lag: Run['lag'],
+  lengthen: (fault: FaultRecord, due: number) => number = (_, due) => due,
+): number {
   let due = base + BOUND_MS;
   let downUntil = base;
-  for (const { plan, at, end, noticedBy } of faultsOf(run, wait.plan.by)) {
+  for (const fault of faults) {
+    const { at, end, noticedBy } = fault;
     if (at > due) break;
-    if (plan.kind === 'acl' && end >= wait.joinedAt) due = Math.max(due, end + BOUND_MS) + unannounced(run);
+    due = lengthen(fault, due);
     // Those that overlap count once.
     const down = Math.max(0, end - Math.max(at, downUntil));
     due = Math.max(due + down, noticedBy);
     downUntil = Math.max(downUntil, end);
   }
-  return due + run.lag.between(base, due);
+  return due + lag.between(base, due);
 }
 
 /** Milliseconds after which the backstop has found what no message announces. */

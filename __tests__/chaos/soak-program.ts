@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { RedisBackend } from '../../src/index.ts';
 import { Random } from '../sim/random.ts';
 import { Breaker } from './break.ts';
+import { dueAt } from './check.ts';
 import { PATTERN } from './history.ts';
 import { LoopLag } from './lag.ts';
 import { type FaultKind, planOf } from './plan.ts';
@@ -28,10 +29,10 @@ const TICK = 10;
 const FAULT_EVERY = 3000;
 const SAMPLE_EVERY = 10_000;
 const MINUTE = 60_000;
-/** Milliseconds within which a result is found once nothing keeps it. */
-const BOUND = 3000;
-/** Milliseconds that what a heartbeat has to find out keeps it besides. */
-const UNNOTICED = 5700;
+/** The faults that may still keep a wait. */
+const LAST_FAULTS = 40;
+/** The process that waits, of the two that links are for. */
+const WAITER = 1;
 /** Milliseconds that a wait has: one that uses them up is lost. */
 const PATIENCE = 60_000;
 const MIB = 2 ** 20;
@@ -49,7 +50,6 @@ class Soak {
   readonly #waiter: RedisBackend;
   /** Bytes of the heap after a collection. */
   readonly #heap: number[] = [];
-  #brokenUntil = 0;
   /** Tasks to begin, and those begun. */
   #due = 0;
   #begun = 0;
@@ -107,11 +107,7 @@ class Soak {
     const way = random.pick([['up'], ['down'], ['up', 'down']] as const);
     const length = kind === 'stop' ? 200 : random.int(100, 600);
     const [by, link, pick, bytes] = [random.int(0, 1), random.int(0, 1), random.int(0, 5), random.int(0, 3000)];
-    const needsHeartbeat = kind === 'silence' || kind === 'handshake';
-    this.#brokenUntil = this.#now() + length + (needsHeartbeat ? UNNOTICED : 0);
-    void this.#breaker.break({ at: this.#now(), kind, length, by, link, way, bytes, pick }).then(() => {
-      this.#brokenUntil = Math.max(this.#brokenUntil, this.#now());
-    });
+    void this.#breaker.break({ at: this.#now(), kind, length, by, link, way, bytes, pick });
   }
 
   async #task(): Promise<void> {
@@ -139,9 +135,9 @@ class Soak {
 
   #note(readyAt: number): void {
     this.#awaited += 1;
-    const took = this.#now() - Math.max(readyAt, Math.min(this.#now(), this.#brokenUntil));
     this.#worst = Math.max(this.#worst, this.#now() - readyAt);
-    if (took > BOUND + this.#lag.between(readyAt, this.#now())) this.#late += 1;
+    const felt = this.#breaker.records.slice(-LAST_FAULTS).filter(({ by }) => by === undefined || by === WAITER);
+    if (this.#now() > dueAt(readyAt, felt, this.#lag)) this.#late += 1;
   }
 
   #sample(): void {

@@ -162,6 +162,11 @@ export class Connection implements Caller {
     }
   }
 
+  /** Tries again soon, if it is lost: another connection has found that Redis is there again. */
+  hurry(): void {
+    this.#link?.hurry();
+  }
+
   /** Breaks the link, if there is one, so that it is made anew. `cause` says why, in a few words. */
   drop(cause: string): void {
     this.#link?.drop(new Error(cause));
@@ -225,14 +230,7 @@ export class Connection implements Caller {
     this.#link = new Link(
       client,
       { heartbeatMs, deadAfterMs, clock, prepare, confirm },
-      {
-        onUp: (attempt) => {
-          this.#onUp(client, attempt);
-        },
-        onDown: (cause, attempt) => {
-          this.#onDown(cause, attempt);
-        },
-      },
+      { onUp: this.#onUp.bind(this, client), onDown: this.#onDown.bind(this) },
     );
     this.#link.start();
   }

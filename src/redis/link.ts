@@ -37,7 +37,8 @@ const LONGEST_DELAY_MS = 5000;
  * trying      an attempt is under way: the socket opens, the handshake runs, the server is checked
  * up          commands can be sent
  * ending      the socket was told to close
- * pausing     nothing is open; the next attempt follows after a delay: exponential, fully jittered, 5 s at most
+ * pausing     nothing is open; the next attempt follows after a delay: exponential, fully jittered, 5 s at most; that of
+ *             a first attempt once hurry() is called
  * stopped     for good
  *
  * preparing -> trying | pausing      it is known | it could not be found out
@@ -59,6 +60,8 @@ export class Link {
   #cause: Error | undefined;
   #watchdog: Watchdog | undefined;
   #delay: Timer | undefined;
+  /** When the next attempt follows, while it pauses. */
+  #dueMs = -Infinity;
   /** What this attempt is to end by as soon as there is a socket to close. */
   #doom: Error | undefined;
   #stopping: Promise<void> | undefined;
@@ -99,6 +102,11 @@ export class Link {
     this.#cause = cause;
     this.#state = 'ending';
     this.client.stream.destroy();
+  }
+
+  /** Cuts a long delay short: there is reason to think that the next attempt succeeds. */
+  hurry(): void {
+    if (this.#state === 'pausing') this.#tryWithin(FIRST_DELAY_MS);
   }
 
   /** Closes the link. Resolves when its socket is gone. Idempotent. */
@@ -216,11 +224,21 @@ export class Link {
   #pause(): void {
     const cause = this.#cause ?? new Error('unknown');
     this.#state = 'pausing';
-    const longestMs = Math.min(FIRST_DELAY_MS * 2 ** this.#attempt, LONGEST_DELAY_MS);
-    this.#delay = this.#options.clock.after(Math.random() * longestMs, () => {
+    this.#dueMs = Infinity;
+    this.#tryWithin(Math.min(FIRST_DELAY_MS * 2 ** this.#attempt, LONGEST_DELAY_MS));
+    this.#listener.onDown(cause, this.#attempt);
+  }
+
+  /** Schedules the next attempt, unless it follows sooner anyway. */
+  #tryWithin(longestMs: number): void {
+    const { clock } = this.#options;
+    const delayMs = Math.random() * longestMs;
+    if (clock.now() + delayMs >= this.#dueMs) return;
+    this.#dueMs = clock.now() + delayMs;
+    this.#delay?.cancel();
+    this.#delay = clock.after(delayMs, () => {
       this.#try();
     });
-    this.#listener.onDown(cause, this.#attempt);
   }
 }
 

@@ -43,6 +43,7 @@ export interface Wiring {
 /** How long sentinels are waited for at a time; then what keeps them is told, and they are asked again. */
 const SENTINEL_PATIENCE_MS = 1000;
 
+type Closable = Pick<Caller, 'close'>;
 /** Sets the address of a client that is about to connect. */
 type Place = (client: RedisClient) => Promise<void>;
 type Discovered<K extends Discovery['kind']> = Extract<Discovery, { readonly kind: K }>;
@@ -54,12 +55,28 @@ export function wire(options: WiringOptions, clients: ClientFactory): Wiring {
   if (discovery.kind === 'cluster') return wireCluster(options, clients, discovery);
   const commands = connect(options, clients, 'commands');
   const subscriber = connect(options, clients, 'subscriber');
-  const masters = only(clients.address, commands);
-  return { commands, subscriber, masters, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
+  return toOneServer(clients.address, commands, subscriber);
 }
 
-function only(address: string, connection: Connection): Wiring['masters'] {
-  return () => Promise.resolve([{ address, connection }]);
+/** Both to the same server, so that one which reaches it again need not wait long for the other. */
+function toOneServer(
+  address: string,
+  commands: Connection,
+  subscriber: Connection,
+  ...others: readonly Closable[]
+): Wiring {
+  commands.onReady(() => {
+    subscriber.hurry();
+  });
+  subscriber.onReady(() => {
+    commands.hurry();
+  });
+  return {
+    commands,
+    subscriber,
+    masters: () => Promise.resolve([{ address, connection: commands }]),
+    close: (graceMs) => closeAll(graceMs, ...others, commands, subscriber),
+  };
 }
 
 /** One connection for commands to each master; one for messages to any node, another each time, since all get all messages. */
@@ -128,10 +145,7 @@ function wireSentinel(options: WiringOptions, clients: ClientFactory, discovery:
     links.set(role, link);
     return connection;
   };
-  const commands = follow('commands');
-  const subscriber = follow('subscriber');
-  const masters = only(clients.address, commands);
-  return { commands, subscriber, masters, close: (graceMs) => closeAll(graceMs, sentinels, commands, subscriber) };
+  return toOneServer(clients.address, follow('commands'), follow('subscriber'), sentinels);
 }
 
 function connectSentinel(
@@ -195,9 +209,6 @@ function moveTo({ options }: RedisClient, { host, port }: Address): void {
   options.port = port;
 }
 
-async function closeAll(
-  graceMs: number | undefined,
-  ...parts: readonly { close(graceMs?: number): Promise<void> }[]
-): Promise<void> {
+async function closeAll(graceMs: number | undefined, ...parts: readonly Closable[]): Promise<void> {
   await Promise.all(parts.map((part) => part.close(graceMs)));
 }

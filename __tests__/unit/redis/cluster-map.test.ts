@@ -1,25 +1,9 @@
-import { EventEmitter } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
-import type { RedisClient } from '../../../src/redis/client.ts';
 import { ClusterMap } from '../../../src/redis/cluster-map.ts';
 import { Connection } from '../../../src/redis/connection.ts';
 import { RecordedWarnings } from '../../support/driver.ts';
+import { FakeClient } from '../../support/fake-client.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
-
-class FakeClient extends EventEmitter {
-  readonly options = {};
-  readonly stream = {
-    writable: true,
-    bytesRead: 0,
-    writableLength: 0,
-    destroy: () => this.emit('end'),
-    on: () => undefined,
-  };
-
-  connect(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 describe('the map of a cluster', () => {
   it('tells when a node is there for the first time, as well as when it is back: reads may have failed for want of it', async () => {
@@ -28,7 +12,7 @@ describe('the map of a cluster', () => {
     const connection = new Connection({
       name: 'commands',
       address: 'node:1',
-      open: () => client as unknown as RedisClient,
+      open: () => client.asClient,
       timeoutMs: 5000,
       heartbeatMs: 2000,
       deadAfterMs: 6000,

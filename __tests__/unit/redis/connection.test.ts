@@ -1,53 +1,13 @@
-import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import type { BackendError } from '../../../src/errors.ts';
-import type { RedisClient } from '../../../src/redis/client.ts';
 import { Connection } from '../../../src/redis/connection.ts';
 import { RecordedWarnings } from '../../support/driver.ts';
+import { FakeClient } from '../../support/fake-client.ts';
 import { failure as failureOf } from '../../support/failure.ts';
 import { VirtualClock, settle } from '../../support/virtual-clock.ts';
 
 const failure = failureOf<BackendError>;
-
-/** The events and methods of an ioredis client that a connection uses for its life. */
-class FakeClient extends EventEmitter {
-  readonly options = {};
-  readonly stream = {
-    writable: true,
-    bytesRead: 0,
-    writableLength: 0,
-    destroy: () => this.emit('end'),
-    on: () => undefined,
-  };
-  attempts = 0;
-  disconnects = 0;
-
-  connect(): Promise<void> {
-    this.attempts += 1;
-    return Promise.reject(new Error('its outcome comes as an event'));
-  }
-
-  disconnect(): void {
-    this.disconnects += 1;
-    this.emit('end');
-  }
-
-  ping(): Promise<string> {
-    return Promise.resolve('PONG');
-  }
-
-  /** The attempt fails. */
-  fail(message = 'connect ECONNREFUSED', name = 'Error'): void {
-    this.emit('error', Object.assign(new Error(message), { name }));
-    this.emit('end');
-  }
-
-  succeed(): void {
-    this.emit('connect');
-    this.emit('ready');
-  }
-}
 
 interface Pending {
   resolve(): void;
@@ -81,7 +41,7 @@ function open(steps: { readonly prepare?: boolean; readonly confirm?: boolean } 
     address: 'here:1',
     open: () => {
       opened += 1;
-      return client as unknown as RedisClient;
+      return client.asClient;
     },
     prepare: steps.prepare ? step(prepared) : undefined,
     confirm: steps.confirm ? step(confirmed) : undefined,
@@ -113,6 +73,33 @@ describe('a connection', () => {
     client.emit('end');
     await clock.advance(100);
     expect(client.attempts).toBe(51);
+  });
+
+  it('tries again within 50 ms when it is told to hurry, and never later than without', async () => {
+    const { clock, client, connection } = open();
+    connection.hurry();
+    const read = failure(connection.whenReady(600_000));
+    for (let attempt = 1; attempt < 50; attempt += 1) {
+      client.fail();
+      connection.hurry();
+      connection.hurry();
+      await clock.advance(50);
+      expect(client.attempts).toBe(attempt + 1);
+      await clock.advance(5000);
+      expect(client.attempts).toBe(attempt + 1);
+    }
+    client.fail();
+    for (let ms = 0; ms < 5000; ms += 5) {
+      await clock.advance(5);
+      connection.hurry();
+    }
+    expect(client.attempts).toBe(51);
+    connection.hurry();
+    await connection.close();
+    connection.hurry();
+    await clock.advance(10_000);
+    expect(client.attempts).toBe(51);
+    await read;
   });
 
   it('grows its delays, and spreads them', async () => {
