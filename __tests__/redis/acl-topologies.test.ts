@@ -92,4 +92,24 @@ describe('a backend on a cluster', () => {
       expect.stringContaining('(allow it: ACL SETUSER <user> +cluster|slots)'),
     );
   });
+
+  it('goes on by the other nodes while one refuses its login, and with that one once it does not', async () => {
+    await using deployment = await ClusterDeployment.start();
+    const [first, ...others] = deployment.masters;
+    if (!first) throw new Error('there are three');
+    for (const server of others) await setUser(server, clustered);
+    await using backend = new RedisBackend({}, { url: deployment.url(loginOf(clustered)) });
+    const ids = Array.from({ length: 20 }, (_, index) => `t${index}`);
+    const isOnFirst = (id: string): boolean => slotOf(`celery-task-meta-${id}`) < 16_384 / 3;
+    const store = (id: string): Promise<string> => backend.storeResult(id, id, 'SUCCESS');
+    const waits = ids.map((id) => backend.waitFor(id));
+    const stores = ids.filter(isOnFirst).map(store);
+    const reachable = ids.filter((id) => !isOnFirst(id));
+    await Promise.all(reachable.map(store));
+    await expect(Promise.all(waits.filter((_, at) => !isOnFirst(`t${at}`)))).resolves.toEqual(reachable);
+
+    await setUser(first, clustered);
+    await Promise.all(stores);
+    await expect(Promise.all(waits)).resolves.toEqual(ids);
+  });
 });

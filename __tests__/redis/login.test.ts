@@ -122,4 +122,19 @@ describe('a login', () => {
     proxy.cut();
     await test.until(() => test.count('commands', 'refused') === 2);
   });
+
+  it('that is refused to the subscriber, after that of the commands was accepted, is an outage', async () => {
+    await using test = new DriverUnderTest({ url: url(':right') });
+    await test.driver.connect(5);
+    await server.cli('CONFIG', 'SET', 'requirepass', 'changed');
+    const subscribed = test.driver.source.subscribe(['key']);
+    await test.until(() => test.count('subscriber', 'refused') === 1);
+    const shared = { connection: 'subscriber', attempt: 1, first: true, error: expect.any(Error) };
+    expect(test.events.filter(({ connection }) => connection === 'subscriber')).toEqual([
+      { ...shared, state: 'lost' },
+      { ...shared, state: 'refused' },
+    ]);
+    await server.cli('CONFIG', 'SET', 'requirepass', 'right');
+    await expect(subscribed).resolves.toEqual([null]);
+  });
 });

@@ -50,12 +50,12 @@ export class ConnectionNews {
   }
 
   /** A login is refused in an outage, of which it may be the reason. Attempts go on, so that this is told once an outage. */
-  refusedAgain(error: Error, attempt: number, user: string): void {
+  refusedAgain(error: Error, attempt: number, first: boolean, user: string): void {
     if (this.#refusalTold) return;
     this.#refusalTold = true;
     const { name: connection, address, warnings } = this.#source;
     const state = 'refused';
-    watched('celery-redis-backend:connection')?.publish({ connection, state, attempt, first: false, error });
+    watched('celery-redis-backend:connection')?.publish({ connection, state, attempt, first, error });
     const what = `Redis at ${address} refuses the ${connection} connection its login${forUser(error, user)} (${advice(error)})`;
     warnings.warn('CELERY_LOGIN_REFUSED', `${what}; trying again until it does not.`);
   }

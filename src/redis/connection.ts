@@ -16,6 +16,8 @@ export interface ConnectionOptions extends NewsSource {
   readonly prepare?: ((client: RedisClient) => Promise<void>) | undefined;
   /** See {@link LinkOptions.confirm}. */
   readonly confirm?: ((client: RedisClient) => Promise<void>) | undefined;
+  /** Whether its login was ever accepted, on whichever of the connections that share it. */
+  readonly login: { accepted: boolean };
   /** How long a call may take, from its acceptance: waiting for the connection included. */
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
@@ -41,14 +43,14 @@ const REFUSED_FOR_MS = 3000;
  * connecting  the first attempt is under way; calls wait
  * ready       calls are sent
  * lost        the link is down; calls wait while attempts follow one another
- * refused     the login was refused before one was ever accepted; calls are rejected at once
+ * refused     the login was refused before it was ever accepted, here or elsewhere; calls are rejected at once
  * closed      for good
  *
  * idle -> connecting               the first call
  * connecting -> ready | lost       the attempt succeeded | failed
  * ready -> lost -> ready           the link broke; an attempt succeeded
- * connecting | lost -> refused     only before the first ready; later a refused login is an outage like any other
- * refused -> connecting            a call, after a pause
+ * connecting | lost -> refused     only before it was ever accepted; later a refused login is an outage like any other
+ * refused -> connecting            a call, after a pause, or once the login was accepted elsewhere
  * any -> closed                    close()
  * ```
  */
@@ -118,16 +120,14 @@ export class Connection implements Caller {
    * The client, once it is ready. The first call connects.
    *
    * @throws BackendError `CELERY_BACKEND_UNAVAILABLE` after `timeoutMs`; `CELERY_BACKEND_REFUSED` at once when the login
-   * is refused and none was ever accepted
+   * is refused and was never accepted
    * @throws BackendClosedError
    */
   whenReady(timeoutMs: number = this.#options.timeoutMs): Promise<RedisClient> {
     const ready = this.#ready();
     if (ready) return Promise.resolve(ready);
     if (this.#state === 'closed') return Promise.reject(new BackendClosedError());
-    if (this.#state === 'refused' && this.#options.clock.now() < this.#refusedAtMs + REFUSED_FOR_MS) {
-      return Promise.reject(this.#refusal());
-    }
+    if (this.#isRefused()) return Promise.reject(this.#refusal());
     if (this.#state === 'idle' || this.#state === 'refused') this.#begin();
     return new Promise((resolve, reject) => {
       const timer = this.#options.clock.after(timeoutMs, () => {
@@ -239,6 +239,7 @@ export class Connection implements Caller {
     if (this.#state === 'closed') return;
     this.#state = 'ready';
     this.#cause = undefined;
+    this.#options.login.accepted = true;
     this.#readies += 1;
     const first = this.#readies === 1;
     this.#news.ready(attempt, first);
@@ -252,7 +253,7 @@ export class Connection implements Caller {
     if (this.#state === 'closed') return;
     this.#cause = cause;
     const first = this.#readies === 0;
-    if (first && isLoginRefusal(cause)) {
+    if (!this.#options.login.accepted && isLoginRefusal(cause)) {
       this.#refuse(attempt);
       return;
     }
@@ -261,7 +262,13 @@ export class Connection implements Caller {
       this.#news.lost(cause, attempt, first, this.user);
       for (const listener of this.#lostListeners) listener();
     }
-    if (isLoginRefusal(cause)) this.#news.refusedAgain(cause, attempt, this.user);
+    if (isLoginRefusal(cause)) this.#news.refusedAgain(cause, attempt, first, this.user);
+  }
+
+  /** Whether a call is not worth another attempt. */
+  #isRefused(): boolean {
+    const { login, clock } = this.#options;
+    return this.#state === 'refused' && !login.accepted && clock.now() < this.#refusedAtMs + REFUSED_FOR_MS;
   }
 
   #refuse(attempt: number): void {

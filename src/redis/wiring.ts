@@ -24,6 +24,9 @@ export interface WiringOptions {
   readonly clock: Clock;
 }
 
+/** With what all connections of one login share: see {@link ConnectionOptions.login}. */
+interface SharedOptions extends WiringOptions, Pick<ConnectionOptions, 'login'> {}
+
 /** A connection, and where it leads, for messages. */
 interface Placed {
   readonly address: string;
@@ -51,11 +54,10 @@ type Discovered<K extends Discovery['kind']> = Extract<Discovery, { readonly kin
 /** Makes the connections, which connect at their first use. */
 export function wire(options: WiringOptions, clients: ClientFactory): Wiring {
   const { discovery } = clients;
-  if (discovery.kind === 'sentinel') return wireSentinel(options, clients, discovery);
-  if (discovery.kind === 'cluster') return wireCluster(options, clients, discovery);
-  const commands = connect(options, clients, 'commands');
-  const subscriber = connect(options, clients, 'subscriber');
-  return toOneServer(clients.address, commands, subscriber);
+  const shared = { ...options, login: { accepted: false } };
+  if (discovery.kind === 'sentinel') return wireSentinel(shared, clients, discovery);
+  if (discovery.kind === 'cluster') return wireCluster(shared, clients, discovery);
+  return toOneServer(clients.address, connect(shared, clients, 'commands'), connect(shared, clients, 'subscriber'));
 }
 
 /** Both to the same server, so that one which reaches it again need not wait long for the other. */
@@ -80,7 +82,7 @@ function toOneServer(
 }
 
 /** One connection for commands to each master; one for messages to any node, another each time, since all get all messages. */
-function wireCluster(options: WiringOptions, clients: ClientFactory, discovery: Discovered<'cluster'>): Wiring {
+function wireCluster(options: SharedOptions, clients: ClientFactory, discovery: Discovered<'cluster'>): Wiring {
   const { clock } = options;
   const map = new ClusterMap({ ...discovery, clock, connect: (address) => connectNode(options, clients, address) });
   const timeoutMs = options.commandTimeout * 1000;
@@ -109,7 +111,7 @@ function wireCluster(options: WiringOptions, clients: ClientFactory, discovery: 
   return { commands, subscriber, masters, close: (graceMs) => closeAll(graceMs, commands, subscriber) };
 }
 
-function connectNode(options: WiringOptions, clients: ClientFactory, address: Address): Connection {
+function connectNode(options: SharedOptions, clients: ClientFactory, address: Address): Connection {
   const place = (client: RedisClient): Promise<void> => {
     moveTo(client, address);
     return Promise.resolve();
@@ -117,7 +119,7 @@ function connectNode(options: WiringOptions, clients: ClientFactory, address: Ad
   return connect(options, clients, 'commands', { place, address: showAddress(address) });
 }
 
-function wireSentinel(options: WiringOptions, clients: ClientFactory, discovery: Discovered<'sentinel'>): Wiring {
+function wireSentinel(options: SharedOptions, clients: ClientFactory, discovery: Discovered<'sentinel'>): Wiring {
   const { masterName, minOtherSentinels, translate } = discovery;
   const links = new Map<Role, { readonly connection: Connection; at: string | undefined }>();
   const sentinels = new Sentinels({
@@ -157,6 +159,7 @@ function connectSentinel(
     ...timing(options),
     name: 'sentinel',
     address: showAddress(address),
+    login: { accepted: false },
     open: () => openSentinel(address),
     // One of several may be down; that is no warning.
     warnings: { warn: () => undefined },
@@ -165,7 +168,7 @@ function connectSentinel(
 
 /** A connection of a role; `place` and `confirm` where the server is to be found. */
 function connect(
-  options: WiringOptions,
+  options: SharedOptions,
   clients: ClientFactory,
   role: Role,
   found: { readonly place?: Place; readonly confirm?: ConnectionOptions['confirm']; readonly address?: string } = {},
@@ -174,6 +177,7 @@ function connect(
     ...timing(options),
     name: role,
     address: found.address ?? clients.address,
+    login: options.login,
     open: () => clients.open(role),
     prepare: preparing(options, found.place),
     confirm: found.confirm,

@@ -13,6 +13,7 @@ describe('the map of a cluster', () => {
       name: 'commands',
       address: 'node:1',
       open: () => client.asClient,
+      login: { accepted: false },
       timeoutMs: 5000,
       heartbeatMs: 2000,
       deadAfterMs: 6000,

@@ -45,6 +45,7 @@ function open(steps: { readonly prepare?: boolean; readonly confirm?: boolean } 
     },
     prepare: steps.prepare ? step(prepared) : undefined,
     confirm: steps.confirm ? step(confirmed) : undefined,
+    login: { accepted: false },
     timeoutMs: 5000,
     heartbeatMs: 2000,
     deadAfterMs: 6000,
