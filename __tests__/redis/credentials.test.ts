@@ -81,6 +81,15 @@ describe('a provider of credentials', () => {
       () => ({ password: 5 }) as never,
       /expected the provider to give \{ username\?, password \}/,
     ],
+    [
+      'that gives what throws when it is read',
+      () => ({
+        get password(): string {
+          throw new Error('SECRET');
+        },
+      }),
+      /the provider failed \(Error\)/,
+    ],
     ['with the wrong password', () => ({ username: 'app', password: 'SECRET' }), /WRONGPASS/],
   ])('%s is a refused login, which tells no secret', async (_title, credentials, message) => {
     await using test = new DriverUnderTest({ url: server.url, credentials, connectTimeout: 0.2, commandTimeout: 30 });

@@ -38,25 +38,23 @@ export async function login(
 
 async function ask(provider: CredentialsProvider, clock: Clock, timeoutMs: number): Promise<Credentials> {
   const late = (): Error => loginRefused(`credentials: the provider did not answer within ${timeoutMs / 1000} s`);
-  let answer: unknown;
   try {
     // In a promise, so that a provider that throws is one that rejects.
     const asked = Promise.resolve().then(provider);
-    answer = await within(asked, clock, timeoutMs, late);
+    return credentialsOf(await within<unknown>(asked, clock, timeoutMs, late));
   } catch (error) {
     if (error instanceof Error && error.name === 'LoginRefused') throw error;
     throw loginRefused(`credentials: the provider failed (${nameOf(error)})`);
   }
-  if (!isCredentials(answer)) {
-    throw loginRefused('credentials: expected the provider to give { username?, password } of texts');
-  }
-  return answer;
 }
 
-function isCredentials(answer: unknown): answer is Credentials {
-  if (typeof answer !== 'object' || answer === null) return false;
-  const { username, password } = answer as Readonly<Record<string, unknown>>;
-  return typeof password === 'string' && (username === undefined || typeof username === 'string');
+/** Reads each field once: it may be a getter, which may throw as well. */
+function credentialsOf(answer: unknown): Credentials {
+  const { username, password } = Object(answer) as Readonly<Record<string, unknown>>;
+  if (typeof password === 'string' && (username === undefined || typeof username === 'string')) {
+    return { username, password };
+  }
+  throw loginRefused('credentials: expected the provider to give { username?, password } of texts');
 }
 
 /** `'AccessDenied'`, `'Error ECONNREFUSED'` */
