@@ -1,12 +1,12 @@
 /** One connection to Redis and the calls that are made over it. */
 import type { Call, Caller, ConnectionState, ReadyListener } from './call.ts';
-import type { Timer } from '../clock.ts';
 import { BackendClosedError, BackendError } from '../errors.ts';
 import type { RedisClient } from './client.ts';
 import { ConnectionNews, type NewsSource, userOf } from './connection-news.ts';
 import { withDeadline } from './deadline.ts';
 import { advice, broken, forUser, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
 import { Link } from './link.ts';
+import { ReadyWaiters } from './ready-waiters.ts';
 
 /** Settings of a {@link Connection}. */
 export interface ConnectionOptions extends NewsSource {
@@ -22,12 +22,6 @@ export interface ConnectionOptions extends NewsSource {
   readonly timeoutMs: number;
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
-}
-
-interface Waiter {
-  readonly resolve: (client: RedisClient) => void;
-  readonly reject: (error: Error) => void;
-  readonly timer: Timer;
 }
 
 const NO_ANSWER = 'no answer yet; check the address, and that both sides or neither use TLS';
@@ -58,7 +52,7 @@ export class Connection implements Caller {
   readonly isCluster: boolean = false;
   readonly #options: ConnectionOptions;
   readonly #news: ConnectionNews;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters: ReadyWaiters;
   /** Calls with a deadline. */
   readonly #inFlight = new Set<Promise<unknown>>();
   readonly #readyListeners: ReadyListener[] = [];
@@ -76,6 +70,7 @@ export class Connection implements Caller {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#waiters = new ReadyWaiters(options.clock);
     this.#news = new ConnectionNews(options);
   }
 
@@ -129,14 +124,7 @@ export class Connection implements Caller {
     if (this.#state === 'closed') return Promise.reject(new BackendClosedError());
     if (this.#isRefused()) return Promise.reject(this.#refusal());
     if (this.#state === 'idle' || this.#state === 'refused') this.#begin();
-    return new Promise((resolve, reject) => {
-      const timer = this.#options.clock.after(timeoutMs, () => {
-        this.#waiters.delete(waiter);
-        reject(this.outage());
-      });
-      const waiter: Waiter = { resolve, reject, timer };
-      this.#waiters.add(waiter);
-    });
+    return this.#waiters.wait(timeoutMs, () => this.outage());
   }
 
   /**
@@ -187,7 +175,7 @@ export class Connection implements Caller {
 
   async #close(): Promise<void> {
     this.#state = 'closed';
-    this.#rejectWaiters(() => new BackendClosedError());
+    this.#waiters.reject(() => new BackendClosedError());
     await Promise.allSettled(this.#inFlight);
     await this.#link?.stop();
   }
@@ -244,7 +232,7 @@ export class Connection implements Caller {
     const first = this.#readies === 1;
     this.#news.ready(attempt, first);
     for (const listener of this.#readyListeners) listener(first);
-    for (const waiter of this.#takeWaiters()) waiter.resolve(client);
+    this.#waiters.resolve(client);
     this.#handing = true;
     queueMicrotask(() => (this.#handing = false));
   }
@@ -277,7 +265,7 @@ export class Connection implements Caller {
     // Its socket is closed already; this ends the attempts.
     void this.#link?.stop();
     if (this.#cause) this.#news.refused(this.#cause, attempt);
-    this.#rejectWaiters(() => this.#refusal());
+    this.#waiters.reject(() => this.#refusal());
   }
 
   #refusal(): BackendError {
@@ -290,16 +278,5 @@ export class Connection implements Caller {
         cause,
       },
     );
-  }
-
-  #rejectWaiters(error: () => Error): void {
-    for (const waiter of this.#takeWaiters()) waiter.reject(error());
-  }
-
-  #takeWaiters(): Waiter[] {
-    const waiters = [...this.#waiters];
-    this.#waiters.clear();
-    for (const waiter of waiters) waiter.timer.cancel();
-    return waiters;
   }
 }
