@@ -6,7 +6,7 @@ import { type GetOptions, identity, type Result, type ResultSource } from './res
 /** A result, with the one whose child it is. */
 export type Dependency = readonly [parent: Result | null, result: Result];
 
-/** What {@link collect} takes. */
+/** What `AsyncResult.collect` takes. */
 export interface CollectOptions extends GetOptions {
   /** Whether a result that is not ready is passed over. @default false */
   readonly intermediate?: boolean | undefined;

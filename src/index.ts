@@ -25,6 +25,7 @@ export type {
   LateResult,
   WaitOutcome,
   WarningCode,
+  Warnings,
 } from './diagnostics.ts';
 export type { BackendErrorOptions, CeleryErrorOptions, ErrorCode, LastLook, RemoteErrorFields } from './errors.ts';
 export {
@@ -73,6 +74,7 @@ export type {
 export { RedisBackend } from './redis/backend.ts';
 export type { GivenClient, GivenCluster, GivenRedis } from './redis/client.ts';
 export type { Credentials, CredentialsProvider } from './redis/credentials.ts';
+export type { RedisDefaults } from './redis/options.ts';
 export type { SentinelOptions } from './redis/topology.ts';
 export type { TaskMessage, WorkerContext } from './request.ts';
 export { requestFromMessage } from './request.ts';

@@ -33,7 +33,6 @@ export interface TypedTasks<Tasks extends object> {
 /**
  * Gives types to results by the names of their tasks, which an id alone does not tell.
  *
- * @param schemas - by the names of the tasks: types and checks at once, in the place of the type argument
  * @example
  * ```ts
  * interface Tasks { 'orders.price': { cents: number } }
@@ -42,6 +41,11 @@ export interface TypedTasks<Tasks extends object> {
  * ```
  */
 export function tasks<Tasks extends object>(backend: TaskSource): TypedTasks<Tasks>;
+/**
+ * The same by schemas, which check the results as well.
+ *
+ * @param schemas - by the names of the tasks: types and checks at once, in the place of the type argument
+ */
 export function tasks<Schemas extends Readonly<Record<string, StandardSchema>>>(
   backend: TaskSource,
   schemas: Schemas,
