@@ -92,9 +92,13 @@ export interface WorkerOptions {
   readonly extended?: boolean;
   /** `task_track_started` */
   readonly trackStarted?: boolean;
+  /** The module of its app, and the folder it is in. @default celery_tasks.py beside this file */
+  readonly app?: { readonly module: string; readonly folder: string };
 }
 
-/** A real Celery worker with the tasks of celery_tasks.py. */
+const TASKS = { module: 'celery_tasks', folder: TASKS_FOLDER };
+
+/** A real Celery worker. */
 export class CeleryWorker implements AsyncDisposable {
   readonly #process: ChildProcess;
 
@@ -103,8 +107,8 @@ export class CeleryWorker implements AsyncDisposable {
   }
 
   /** Starts a worker and waits until it says that it is ready. */
-  static async start(url: string, { extended, trackStarted }: WorkerOptions = {}): Promise<CeleryWorker> {
-    const celery = ['-m', 'celery', '--workdir', TASKS_FOLDER, '-A', 'celery_tasks', 'worker'];
+  static async start(url: string, { extended, trackStarted, app = TASKS }: WorkerOptions = {}): Promise<CeleryWorker> {
+    const celery = ['-m', 'celery', '--workdir', app.folder, '-A', app.module, 'worker'];
     const child = spawn(findCeleryPython().command, [...celery, '--pool', 'solo', '--loglevel', 'INFO'], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {

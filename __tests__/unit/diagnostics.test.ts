@@ -238,23 +238,19 @@ describe('a subscriber that throws', () => {
   });
 });
 
-describe('README', () => {
-  const text = readFileSync('README.md', 'utf8');
-  const diagnostics = text.slice(text.indexOf('## Diagnostics'), text.indexOf('## Speed'));
-  const rows = diagnostics.split('\n').filter((line) => line.startsWith('| `'));
+describe('docs/observability.md', () => {
+  const guide = readFileSync('docs/observability.md', 'utf8');
+  const figures = guide.slice(guide.indexOf('\n## Figures\n'), guide.indexOf('\n## Events\n'));
 
   it('has a row for each diagnostics channel and no other', () => {
-    const named = rows.map((row) => /^\| `(celery-redis-backend:[\w-]+)`/.exec(row)?.[1]).filter(Boolean);
+    const named = [...guide.matchAll(/^\| `(celery-redis-backend:[\w-]+)`/gm)].map(([, name]) => name);
     expect(named.toSorted()).toEqual(CHANNELS.toSorted());
   });
 
   it('has a row for each figure of stats() and no other', async () => {
     await using results = open(new VirtualClock());
-    const named = rows.flatMap((row) =>
-      row.includes('celery-redis-backend:')
-        ? []
-        : [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, n]) => n),
-    );
+    const cells = [...figures.matchAll(/^\| (`[^|]*)\|/gm)].map(([, cell = '']) => cell);
+    const named = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name));
     expect(named.toSorted()).toEqual(Object.keys(results.backend.stats()).toSorted());
   });
 });

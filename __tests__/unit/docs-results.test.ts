@@ -1,10 +1,6 @@
 /** The examples of docs/results.md, run as one program on a memory that a worker has filled. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { expect, it } from '@jest/globals';
+import { ExampleFolder, examplesOf } from '../support/docs.ts';
 
 const WORKER = `
 process.env.REDIS_URL = 'memory://docs';
@@ -23,19 +19,10 @@ const OUTPUT = [
 ]; // prettier-ignore
 
 it('the examples of docs/results.md run in their order and say what they are said to', () => {
-  const text = readFileSync('docs/results.md', 'utf8');
-  const [imports = '', ...blocks] = [...text.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1] ?? '');
+  const [imports = '', ...blocks] = examplesOf('docs/results.md');
   const [head = '', rest = ''] = imports.split('\n\n');
-  const source = pathToFileURL(resolve('src/index.ts')).href;
-  const program = [head.replace("'celery-redis-backend'", `'${source}'`), WORKER, rest, ...blocks].join('\n');
-  const folder = mkdtempSync(join(tmpdir(), 'celery-redis-docs-'));
-  try {
-    const file = join(folder, 'results.mts');
-    writeFileSync(file, program.replace('await backend.close();', 'await backend.close();\nawait worker.close();'));
-    const lines = execFileSync(process.execPath, ['--import', 'tsx', file], { encoding: 'utf8', timeout: 50_000 });
-    const said = lines.trim().split('\n');
-    expect(said).toEqual(OUTPUT.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const program = [head, WORKER, rest, ...blocks].join('\n');
+  using folder = new ExampleFolder();
+  const said = folder.run('results.mts', program.replace('await backend.close();', '$&\nawait worker.close();'));
+  expect(said).toEqual(OUTPUT.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))));
 });

@@ -1,44 +1,18 @@
-/** The examples of docs/settings.md, docs/topologies.md and docs/canvas.md, run without a network. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+/** The examples of documents that have no test of their own, run without a network. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ExampleFolder, examplesOf } from '../support/docs.ts';
 
-let folder: string;
+let folder: ExampleFolder;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'celery-redis-docs-'));
+  folder = new ExampleFolder();
 });
 
 afterEach(() => {
-  rmSync(folder, { recursive: true, force: true });
+  folder[Symbol.dispose]();
 });
 
-function blocksOf(name: string): string[] {
-  return [...readFileSync(`docs/${name}.md`, 'utf8').matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1] ?? '');
-}
-
-/** Writes a program, whose imports are of the source. @returns its path */
-function write(name: string, text: string): string {
-  const source = (file: string): string => `'${pathToFileURL(resolve('src', file)).href}'`;
-  const file = join(folder, name);
-  writeFileSync(
-    file,
-    text
-      .replaceAll("'celery-redis-backend'", source('index.ts'))
-      .replaceAll("'celery-redis-backend/canvas'", source('canvas/index.ts'))
-      .replaceAll("'ioredis'", "'./broker.mts'"),
-  );
-  return file;
-}
-
-function run(file: string, env: object = {}): string[] {
-  const args = ['--import', 'tsx', file];
-  const options = { encoding: 'utf8', timeout: 50_000, env: { ...process.env, ...env } } as const;
-  return execFileSync(process.execPath, args, options).trim().split('\n');
-}
+const MEMORY = { REDIS_URL: 'memory://docs', CELERY_RESULT_BACKEND: 'memory://docs' };
 
 /** In the place of the Redis that is the broker: runs each task it is given. */
 const BROKER = `
@@ -69,34 +43,91 @@ export class Redis {
 }
 `;
 
-describe('the examples of the docs', () => {
+describe('the examples of', () => {
   it.each([
-    ['settings', ['redis://localhost:6379/1', 'memory://docs']],
+    ['docs/settings.md', ['redis://localhost:6379/1', 'memory://docs']],
+    ['docs/python.md', ['redis://localhost:6379/1']],
     [
-      'topologies',
+      'docs/topologies.md',
       [
         'sentinel://:**@10.0.0.1:26379/0;sentinel://10.0.0.2:26379/;sentinel://10.0.0.3:26379/',
         'redis+cluster://:**@10.0.0.1:7000/;10.0.0.2:7000/',
         'rediss://cache.example.com:6379/0',
       ],
     ],
-  ])('docs/%s.md make backends of what they show', (name, uris) => {
-    const files = blocksOf(name).map((block, index) => {
-      const end = '\nconsole.log(backend.asUri());\nawait backend.close();\n';
-      return write(`${name}-${index}.mts`, block + end);
-    });
-    expect(files.map((file) => run(file, { CELERY_RESULT_BACKEND: 'memory://docs' })).flat()).toEqual(uris);
+  ])('%s make backends of what they show', (path, uris) => {
+    const end = '\nconsole.log(backend.asUri());\nawait backend.close();\n';
+    const said = examplesOf(path).flatMap((example, index) => folder.run(`${index}.mts`, example + end, MEMORY));
+    expect(said).toEqual(uris);
   });
 
   it('docs/canvas.md send a chain, a group and chords, and run a task with what follows it', () => {
-    write('broker.mts', BROKER);
+    folder.write('broker.mts', BROKER);
     const end = `
 const next = { ...signature('tasks.add', [1]), options: { task_id: 'next' } };
 await execute({ id: 'task', chain: [next] }, () => Promise.resolve(41));
 await execute({ id: 'failed' }, () => Promise.reject(new Error('boom')));
 console.log(sum, await backend.waitFor('task'), await backend.waitFor('next'), await backend.getStatus('failed'));
 await Promise.all([backend, results, broker.backend].map((each) => each.close()));`;
-    const file = write('canvas.mts', blocksOf('canvas').join('\n') + end);
-    expect(run(file, { REDIS_URL: 'memory://docs' })).toEqual(['9 41 42 FAILURE']);
+    const program = (examplesOf('docs/canvas.md').join('\n') + end).replaceAll("'ioredis'", "'./broker.mts'");
+    expect(folder.run('canvas.mts', program, MEMORY)).toEqual(['9 41 42 FAILURE']);
+  });
+
+  it('docs/errors.md map a class both ways', () => {
+    const said = folder.run('errors.mts', examplesOf('docs/errors.md').join('\n'), MEMORY);
+    expect(said).toEqual(['a traceback', 'true declined: expired']);
+  });
+
+  it('docs/producing.md subscribe before they send; those for celery-node are run beside a real Redis', () => {
+    const [one = '', many = ''] = examplesOf('docs/producing.md');
+    const end = `
+const send = (taskId: string) => backend.storeResult(taskId, 'done', 'SUCCESS');
+console.log(await call(send), await callAll(send, 2), backend.stats().held);
+await backend.close();`;
+    expect(folder.run('producing.mts', [one, many, end].join('\n'), MEMORY)).toEqual(["done [ 'done', 'done' ] 0"]);
+  });
+
+  it('docs/production.md close the backend after the tasks that are under way', () => {
+    const end = `
+const store = async () => console.log(await backend.storeResult('t', 1, 'SUCCESS'));
+const done = take(store);
+process.emit('SIGTERM');
+await done;
+await new Promise(setImmediate);
+await take(store).catch((error) => console.log(error.code));`;
+    const said = folder.run('production.mts', examplesOf('docs/production.md').join('\n') + end, MEMORY);
+    expect(said).toEqual(['stored', 'CELERY_BACKEND_CLOSED']);
+  });
+
+  it('docs/observability.md tell of waits, with what was there at the call, and of outages', () => {
+    const [wait = '', connection = ''] = examplesOf('docs/observability.md');
+    const waits = `
+import { RedisBackend } from 'celery-redis-backend';
+const backend = new RedisBackend({}, { url: 'memory://docs' });
+await backend.storeResult('t', 1, 'SUCCESS');
+await requestId.run('request 7', () => backend.waitFor('t'));
+await backend.close();`;
+    expect(folder.run('wait.mts', wait + waits)).toEqual([
+      expect.stringMatching(/^request 7: t ready by read after 0\.\d{3} s$/),
+    ]);
+    const outage = { connection: 'commands', state: 'ready', attempt: 1, first: false, downFor: 2 };
+    expect(folder.run('connection.mts', connection + published('connection', outage))).toEqual([
+      'commands is back after 2 s',
+    ]);
+  });
+
+  it('docs/storing.md tell of stores that were lost', () => {
+    const lost = { taskId: 't', state: 'SUCCESS', outcome: 'failed', duration: 29, attempts: 5 };
+    const [store = ''] = examplesOf('docs/storing.md');
+    expect(folder.run('store.mts', `console.error = console.log;\n${store}${published('store', lost)}`)).toEqual([
+      'SUCCESS of t lost after 5 tries, 29.0 s',
+    ]);
   });
 });
+
+/** Publishes an event in the place of a backend. */
+function published(channel: string, event: object): string {
+  return `
+import { channel } from 'node:diagnostics_channel';
+channel('celery-redis-backend:${channel}').publish(${JSON.stringify(event)});`;
+}

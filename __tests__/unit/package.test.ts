@@ -1,18 +1,10 @@
 /** The package as its users get it: what `npm run build` left in dist, by its name. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { DOCUMENTS, examplesOf } from '../support/docs.ts';
 
 const REPO = resolve('.');
 let folder: string;
@@ -36,13 +28,12 @@ function run(file: string, text: string): string {
   return execFileSync(process.execPath, [file], { cwd: folder, encoding: 'utf8' }).trim();
 }
 
-/** The examples of a document: one that imports the package begins a program, which those after it continue. */
-function programs(text: string): string[] {
-  const blocks = [...text.matchAll(/^ *```(?:ts|typescript)\n(.*?)^ *```/gms)].map((match) => match[1] ?? '');
+/** The examples of a document as programs: one that imports the package begins one, which those after it continue. */
+function programs(examples: readonly string[]): string[] {
   const found: string[] = [];
-  for (const block of blocks) {
-    const before = block.includes(" from 'celery-redis-backend';") ? undefined : found.pop();
-    found.push(before === undefined ? block : `${before}\n${block}`);
+  for (const example of examples) {
+    const before = example.includes(" from 'celery-redis-backend';") ? undefined : found.pop();
+    found.push(before === undefined ? example : `${before}\n${example}`);
   }
   return found;
 }
@@ -141,15 +132,15 @@ describe('the built package', () => {
        export const worker: ReturnType<typeof createWorker> = attachWorker(createWorker(), backend);
        export const other = new Client({ backend: createCeleryTsBackend(backend), brokers: [], id: 'a' });`,
     );
-    const docs = ['README.md', ...readdirSync('docs').map((name) => `docs/${name}`)].flatMap((name) =>
-      programs(readFileSync(join(REPO, name), 'utf8')).map((program, index) => {
-        const file = `${name.replace('/', '-')}-${index}.mts`;
+    const docs = DOCUMENTS.flatMap((name) =>
+      programs(examplesOf(name)).map((program, index) => {
+        const file = `${name.replaceAll('/', '-')}-${index}.mts`;
         writeFileSync(join(folder, file), program);
         return file;
       }),
     );
     expect(docs).toEqual(
-      expect.arrayContaining(['README.md-4.mts', 'docs-producing.md-0.mts', 'docs-topologies.md-2.mts']),
+      expect.arrayContaining(['README.md-1.mts', 'docs-producing.md-0.mts', 'docs-topologies.md-2.mts']),
     );
     // Their own declarations do not all compile.
     const options = [

@@ -141,8 +141,8 @@ describe('the metrics', () => {
   });
 });
 
-it('docs/observability.md has each metric and each attribute, and no other', () => {
-  const text = readFileSync('docs/observability.md', 'utf8').split('\n## OpenTelemetry\n')[1]?.split('\n## ')[0] ?? '';
+it('docs/opentelemetry.md has each metric and each attribute, and no other', () => {
+  const text = readFileSync('docs/opentelemetry.md', 'utf8').split('\n## OpenTelemetry\n')[1]?.split('\n## ')[0] ?? '';
   const rows = [...text.matchAll(/^\| `([^`]+)`/gm)].map((match) => match[1]);
   const metrics = [
     'messaging.client.operation.duration',

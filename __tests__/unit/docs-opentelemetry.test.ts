@@ -1,29 +1,22 @@
-/** The recipes of docs/observability.md for Prometheus, run and scraped. */
+/** The recipes of docs/opentelemetry.md for Prometheus, run and scraped. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { ExampleFolder, examplesOf } from '../support/docs.ts';
 
-const section = readFileSync('docs/observability.md', 'utf8').split('\n## Prometheus\n')[1] ?? '';
-const [exporter = '', page = ''] = [...section.matchAll(/^```ts\n(.*?)^```/gms)].map((match) => match[1]);
-let folder: string;
+const [, exporter = '', page = ''] = examplesOf('docs/opentelemetry.md');
+let folder: ExampleFolder;
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'celery-redis-docs-'));
-  symlinkSync(resolve('node_modules'), join(folder, 'node_modules'));
+  folder = new ExampleFolder();
 });
 
 afterEach(() => {
-  rmSync(folder, { recursive: true, force: true });
+  folder[Symbol.dispose]();
 });
 
 /** Runs a recipe on a memory, with a store and a wait, and returns what `scrape` prints. */
 function run(recipe: string, scrape: string): string {
-  const source = (file: string): string => `'${pathToFileURL(resolve('src', file)).href}'`;
   const text = `${recipe}
     await backend.storeResult('t', 1, 'SUCCESS');
     await backend.waitFor('t');
@@ -31,15 +24,7 @@ function run(recipe: string, scrape: string): string {
     ${scrape}
     await backend.close();
     process.exit();`;
-  writeFileSync(
-    join(folder, 'recipe.mts'),
-    text
-      .replaceAll('redis://localhost:6379/0', 'memory://')
-      .replaceAll("'celery-redis-backend'", source('index.ts'))
-      .replaceAll("'celery-redis-backend/opentelemetry'", source('opentelemetry/index.ts')),
-  );
-  const args = ['--import', 'tsx', join(folder, 'recipe.mts')];
-  return execFileSync(process.execPath, args, { encoding: 'utf8', timeout: 50_000 });
+  return folder.run('recipe.mts', text.replaceAll('redis://localhost:6379/0', 'memory://')).join('\n');
 }
 
 /** A port that is free now. */

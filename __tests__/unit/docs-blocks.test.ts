@@ -1,0 +1,84 @@
+/** Every block of code in the documents is one of a kind that is checked: here, or by the test that is named. */
+import { describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { parseEnv } from 'node:util';
+import { transformSync } from 'esbuild';
+import { load } from 'js-yaml';
+import { createProgram } from '../../src/cli/program.ts';
+import { blocksOf, DOCUMENTS, examplesOf } from '../support/docs.ts';
+
+const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly bin: Readonly<Record<string, string>>;
+};
+
+/** Throws for a block that its reader would refuse. */
+const CHECKS: Readonly<Record<string, (text: string) => unknown>> = {
+  // unit/package.test.ts compiles them all, and those below run them
+  ts: (text) => transformSync(text, { loader: 'ts' }),
+  js: (text) => transformSync(text, { loader: 'js' }),
+  json: (text) => JSON.parse(text) as unknown,
+  yaml: (text) => load(text),
+  dotenv: (text) => parseEnv(text),
+  sh: (text) => execFileSync('bash', ['-n'], { input: text, stdio: 'pipe' }),
+  // interop/docs.test.ts compiles them
+  python: (text) => text,
+  // the users of redis/acl-*.test.ts
+  redis: (text) => {
+    expect(text).toMatch(/^(ACL SETUSER .*\n)+$/);
+  },
+  text: (text) => text,
+};
+
+const blocks = DOCUMENTS.flatMap((path) => blocksOf(path).map((block, index) => ({ ...block, path, index })));
+
+describe.each(blocks.map((block) => [`${block.path} ${block.index + 1}, ${block.language}`, block] as const))(
+  'block %s',
+  (_, { language, text }) => {
+    it('is of a kind that is checked, and passes', () => {
+      expect(Object.keys(CHECKS)).toContain(language);
+      expect(() => CHECKS[language]?.(text)).not.toThrow();
+    });
+  },
+);
+
+it.each(DOCUMENTS)('%s names no script of the package that there is not', (path) => {
+  const text = readFileSync(path, 'utf8').replaceAll('npm run -s ', 'npm run ');
+  const named = [...text.matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)].map(([, script, test]) => script ?? test ?? '');
+  expect(named.filter((name) => !Object.hasOwn(manifest.scripts, name))).toEqual([]);
+});
+
+const nothing = (): void => undefined;
+const program = createProgram({
+  printer: () => {
+    throw new Error('nothing is printed');
+  },
+  ended: nothing,
+  ignoreWarnings: nothing,
+  writeOut: nothing,
+  writeErr: nothing,
+});
+const commands = program.commands.map((command) => command.name());
+
+it.each(DOCUMENTS)('%s names no command of the command line that there is not', (path) => {
+  const programs = Object.keys(manifest.bin).join('|');
+  const shell = blocksOf(path).flatMap(({ language, text }) => (language === 'sh' ? [text] : []));
+  const inline = [...readFileSync(path, 'utf8').matchAll(/`((?:npx )?[\w-]+ [^`\n]*)`/g)].map(([, code = '']) => code);
+  const named = [...shell, ...inline]
+    .flatMap((text) => [...text.matchAll(new RegExp(`(?:^|\\| |npx |\\$\\()(?:${programs}) (\\w[\\w-]*)`, 'gm'))])
+    .map(([, command]) => command);
+  expect(named.filter((name) => !commands.includes(name ?? ''))).toEqual([]);
+});
+
+it('a test runs the examples of every document that has some', () => {
+  const tests = ['unit', 'interop'].flatMap((folder) =>
+    readdirSync(`__tests__/${folder}`)
+      .filter((name) => name.startsWith('docs-') && name !== 'docs-blocks.test.ts')
+      .map((name) => readFileSync(`__tests__/${folder}/${name}`, 'utf8')),
+  );
+  const silent = DOCUMENTS.filter((path) => examplesOf(path).length > 0).filter(
+    (path) => !tests.some((test) => test.includes(`'${path}'`)),
+  );
+  expect(silent).toEqual([]);
+});
