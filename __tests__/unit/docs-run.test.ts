@@ -89,7 +89,10 @@ await backend.close();`;
 
   it('docs/production.md close the backend after the tasks that are under way', () => {
     const end = `
-const store = async () => console.log(await backend.storeResult('t', 1, 'SUCCESS'));
+const store = async () => {
+  await new Promise(setImmediate);
+  console.log(await backend.storeResult('t', 1, 'SUCCESS'));
+};
 const done = take(store);
 process.emit('SIGTERM');
 await done;
