@@ -58,6 +58,15 @@ it('the index of the guides lists every one once', () => {
   expect(listed.map((link) => `docs/${link}`).sort()).toEqual(GUIDES);
 });
 
+it('docs/calls.md lists every call of a backend, and no other', () => {
+  const cells = rowsOf(readFileSync('docs/calls.md', 'utf8')).map(([cell = '']) => cell);
+  const listed = cells.flatMap((cell) => [...cell.matchAll(/(?:^|`)([a-z]\w+)(?:\(|`)/g)].map(([, name]) => name));
+  const methods = Object.entries(Object.getOwnPropertyDescriptors(door.BaseBackend.prototype))
+    .filter(([name, { value }]) => name !== 'constructor' && typeof value === 'function')
+    .map(([name]) => name);
+  expect(listed.sort()).toEqual(methods.sort());
+});
+
 describe('docs/options.md', () => {
   const rows = rowsOf(readFileSync('docs/options.md', 'utf8').split('\n## URLs\n')[0] ?? '');
 
