@@ -155,12 +155,13 @@ export class RedisStore implements ResultStore {
   async #get(keys: string[]): Promise<(Buffer | null)[]> {
     const [first = '', ...others] = keys;
     if (others.length === 0) {
-      return [
-        await this.#connection.run({ what: `GET ${first}`, key: first, send: (client) => client.getBuffer(first) }),
-      ];
+      const what = `GET ${first}`;
+      const reply = await this.#connection.run({ what, key: first, send: (client) => client.getBuffer(first) });
+      return [asPayload(first, reply)];
     }
     const what = `MGET ${first} and ${others.length} more`;
-    return this.#connection.run({ what, key: first, send: (client) => client.mgetBuffer(keys) });
+    const replies = await this.#connection.run({ what, key: first, send: (client) => client.mgetBuffer(keys) });
+    return keys.map((key, index) => asPayload(key, replies[index]));
   }
 
   async #delete(keys: string[]): Promise<undefined[]> {
@@ -256,6 +257,12 @@ function storeOf([key = '', ...others]: readonly string[]): string {
 
 function ttlText(ttl: number | null): string {
   return ttl === null ? '' : String(ttl);
+}
+
+/** @throws BackendError when the server is no Redis */
+function asPayload(key: string, reply: unknown): Buffer | null {
+  if (reply === null || Buffer.isBuffer(reply)) return reply;
+  throw unavailable(`What answered the read of ${key} gave ${typeof reply} for a value: it is no Redis.`);
 }
 
 /** Whether Redis refused, and would again. */
