@@ -3,9 +3,9 @@ import type { Competitor } from '../harness.ts';
 import { bullmq } from './bullmq.ts';
 import { celeryNode } from './celery-node.ts';
 import { celeryTs } from './celery-ts.ts';
-import { floor } from './floor.ts';
+import { floor, guardedFloor } from './floor.ts';
 import { ours } from './ours.ts';
 import { python } from './python.ts';
 
 /** In the order of the report. */
-export const competitors: readonly Competitor[] = [ours, floor, bullmq, celeryNode, celeryTs, python];
+export const competitors: readonly Competitor[] = [ours, floor, guardedFloor, bullmq, celeryNode, celeryTs, python];
