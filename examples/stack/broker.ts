@@ -1,79 +1,45 @@
 /**
- * Celery's task messages over Redis, as little of them as an example needs.
+ * A broker on Redis, as little of one as an example needs: it carries the messages that a canvas makes.
  *
  * A queue is a list: LPUSH sends, BRPOP takes. Unlike kombu, this consumer acknowledges nothing: a task that was taken
  * is lost when its worker dies. For a client and worker of production quality look to celery-node or celery-ts.
  *
  * @see https://docs.celeryq.dev/en/stable/internals/protocol.html
  */
-import { randomUUID } from 'node:crypto';
-import type { TaskRequest } from 'celery-redis-backend';
-import { Redis } from 'ioredis';
-
-/** What a worker is asked to do: the request of the task, with its name and arguments. */
-export type TaskMessage = TaskRequest & Required<Pick<TaskRequest, 'id' | 'task' | 'args' | 'kwargs'>>;
-
-/** The headers of protocol 2 that are used here. */
-interface Headers {
-  readonly id: string;
-  readonly task: string;
-  readonly retries?: number;
-  readonly group?: string | null;
-  readonly parent_id?: string | null;
-}
+import { SendError, type TaskMessage } from 'celery-redis-backend';
+import { type CanvasMessage, redisEnvelope } from 'celery-redis-backend/canvas';
+import { Redis, type RedisOptions } from 'ioredis';
 
 interface Envelope {
   readonly body: string;
-  readonly headers: Headers;
-  readonly properties: { readonly delivery_info?: TaskRequest['delivery_info'] };
+  readonly headers: unknown;
+  readonly properties: unknown;
 }
 
 /** A connection to the broker. */
 export class Broker {
   readonly #redis: Redis;
 
-  constructor(url: string) {
-    this.#redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null });
+  /** @param options - those of ioredis; without any a call waits for Redis as long as it takes */
+  constructor(url: string, options: RedisOptions = {}) {
+    this.#redis = new Redis(url, { lazyConnect: true, maxRetriesPerRequest: null, ...options });
     this.#redis.on('error', (error: Error) => {
       console.error(`broker: ${error.message}`);
     });
   }
 
-  /** Sends a task. @returns its id */
-  async send(queue: string, task: string, args: readonly unknown[], kwargs: object = {}): Promise<string> {
-    const id = randomUUID();
-    const body = JSON.stringify([args, kwargs, { callbacks: null, errbacks: null, chain: null, chord: null }]);
-    const message = {
-      body: Buffer.from(body).toString('base64'),
-      'content-encoding': 'utf-8',
-      'content-type': 'application/json',
-      headers: {
-        lang: 'js',
-        task,
-        id,
-        root_id: id,
-        parent_id: null,
-        group: null,
-        eta: null,
-        expires: null,
-        retries: 0,
-        timelimit: [null, null],
-        argsrepr: JSON.stringify(args),
-        kwargsrepr: JSON.stringify(kwargs),
-        origin: `typescript@${process.pid}`,
-      },
-      properties: {
-        correlation_id: id,
-        reply_to: '',
-        delivery_mode: 2,
-        delivery_info: { exchange: '', routing_key: queue },
-        delivery_tag: randomUUID(),
-        priority: 0,
-        body_encoding: 'base64',
-      },
-    };
-    await this.#redis.lpush(queue, JSON.stringify(message));
-    return id;
+  /** Connects now, to fail at boot; else the first call does. */
+  async connect(): Promise<void> {
+    await this.#redis.connect();
+  }
+
+  /** Sends a task. @throws SendError */
+  async send(message: CanvasMessage): Promise<void> {
+    try {
+      await this.#redis.lpush(message.queue, redisEnvelope(message));
+    } catch (error) {
+      throw new SendError(message.headers.id, error);
+    }
   }
 
   /** Takes the next task; `undefined` when none comes within `seconds`. */
@@ -81,8 +47,7 @@ export class Broker {
     const taken = await this.#redis.brpop(queue, seconds);
     if (!taken) return undefined;
     const { body, headers, properties } = JSON.parse(taken[1]) as Envelope;
-    const [args, kwargs] = JSON.parse(Buffer.from(body, 'base64').toString()) as [unknown[], object];
-    return { ...headers, args, kwargs, delivery_info: properties.delivery_info ?? null };
+    return { headers, properties, body: JSON.parse(Buffer.from(body, 'base64').toString()) as unknown };
   }
 
   close(): void {

@@ -1,14 +1,18 @@
 /** Sends tasks to the Python worker and to the TypeScript worker, awaits their results, and leaves. */
+import { randomUUID } from 'node:crypto';
 import { RedisBackend, RemoteError } from 'celery-redis-backend';
+import { Canvas, signature } from 'celery-redis-backend/canvas';
 import { Broker } from './broker.ts';
 import { settings } from './settings.ts';
 
 const broker = new Broker(settings.brokerUrl);
 const backend = new RedisBackend({}, settings.backend);
+const canvas = new Canvas({ send: (message) => broker.send(message) });
 
 /** Sends a task and tells of every state until it is ready. */
 async function call(queue: string, task: string, ...args: unknown[]): Promise<void> {
-  const id = await broker.send(queue, task, args);
+  const id = randomUUID();
+  await canvas.apply(signature(task, args, { options: { queue, task_id: id } }));
   const name = `${task}(${args.map((arg) => JSON.stringify(arg)).join(', ')})`;
   try {
     const value = await backend.waitFor(id, {

@@ -35,6 +35,11 @@ def add(x, y):
     return x + y
 
 
+@app.task(name="python.total")
+def total(values):
+    return sum(values)
+
+
 @app.task(name="python.fail")
 def fail(reason):
     raise CardDeclined(reason)

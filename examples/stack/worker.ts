@@ -5,8 +5,15 @@
  */
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
-import { EncodeError, RedisBackend, type StoreOptions, type TaskState } from 'celery-redis-backend';
-import { Broker, type TaskMessage } from './broker.ts';
+import {
+  EncodeError,
+  RedisBackend,
+  requestFromMessage,
+  type TaskMessage,
+  type TaskRequest,
+} from 'celery-redis-backend';
+import { Canvas } from 'celery-redis-backend/canvas';
+import { Broker } from './broker.ts';
 import { settings } from './settings.ts';
 
 /** What a task may use besides its arguments. */
@@ -21,6 +28,7 @@ class CardDeclined extends Error {}
 
 const tasks: Readonly<Record<string, TaskFunction>> = {
   'typescript.add': ([x, y]: readonly number[]) => (x ?? 0) + (y ?? 0),
+  'typescript.total': ([values = []]: readonly (readonly number[])[]) => values.reduce((sum, value) => sum + value, 0),
   'typescript.fail': ([reason]: readonly string[]) => {
     throw new CardDeclined(reason);
   },
@@ -35,42 +43,43 @@ const tasks: Readonly<Record<string, TaskFunction>> = {
 
 const worker = `typescript@${hostname()}`;
 const broker = new Broker(settings.brokerUrl);
-const backend = new RedisBackend({}, settings.backend);
+const canvas = new Canvas({ send: (message) => broker.send(message) });
+// The last part of a chord has the backend send the chord's body.
+const backend = new RedisBackend({ ...canvas.hooks }, settings.backend);
 
-/** What came of a task: its value, or what it threw. */
-async function outcome(execute: () => unknown): Promise<[TaskState, unknown]> {
-  try {
-    return ['SUCCESS', await execute()];
-  } catch (error) {
-    return ['FAILURE', error];
-  }
-}
-
-/** Stores how a task ended. A value that cannot be written is a failure of the task, as in Celery. */
-async function finish(id: string, state: TaskState, result: unknown, options: StoreOptions): Promise<void> {
-  try {
-    await backend.storeResult(id, result, state, options);
-  } catch (error) {
-    // A store that fails for want of Redis says nothing about the task.
-    if (!(error instanceof EncodeError)) throw error;
-    await backend.storeResult(id, error, 'FAILURE', options);
-  }
-}
-
+/** Runs a task, sends what follows it, and stores what came of it. */
 async function run(message: TaskMessage): Promise<void> {
-  const { id, task, args } = message;
-  const request = { ...message, hostname: worker };
+  const request = requestFromMessage(message, { hostname: worker });
+  const { id = '', task, args } = request;
   const execute = tasks[task ?? ''];
   if (!execute) {
     const unknown = { exc_type: 'NotRegistered', exc_message: [task], exc_module: 'celery.exceptions' };
-    await backend.storeResult(id, unknown, 'FAILURE', { request });
+    await backend.markAsFailure(id, unknown, { request });
     return;
   }
-  await backend.storeResult(id, { pid: process.pid, hostname: worker }, 'STARTED', { request });
-  const progress = (meta: unknown): Promise<unknown> => backend.storeResult(id, meta, 'PROGRESS', { request });
-  const [state, result] = await outcome(() => execute(args as never[], { progress }));
-  await finish(id, state, result, { request });
-  console.log(`${task ?? ''}[${id}] ${state}`);
+  await backend.markAsStarted(id, { pid: process.pid, hostname: worker }, { request });
+  const progress = (meta: unknown): Promise<unknown> => backend.updateState(id, 'PROGRESS', meta, { request });
+  let value: unknown;
+  try {
+    value = await execute(args as never[], { progress });
+  } catch (error) {
+    await backend.markAsFailure(id, error, { request });
+    console.log(`${task ?? ''}[${id}] FAILURE`);
+    return;
+  }
+  await finish(id, value, { ...request, children: await canvas.sendNext(request, value) });
+  console.log(`${task ?? ''}[${id}] ready`);
+}
+
+/** Stores the value of a task. One that cannot be written is a failure of the task, as in Celery. */
+async function finish(id: string, value: unknown, request: TaskRequest): Promise<void> {
+  try {
+    await backend.markAsDone(id, value, { request });
+  } catch (error) {
+    // A store that fails for want of Redis says nothing about the task.
+    if (!(error instanceof EncodeError)) throw error;
+    await backend.markAsFailure(id, error, { request });
+  }
 }
 
 const stop = new AbortController();
