@@ -27,7 +27,7 @@ const config: Config = {
       ...base,
       displayName: 'unit',
       testMatch: [
-        '<rootDir>/__tests__/{unit,types,sim,fuzz}/**/*.test.ts',
+        '<rootDir>/__tests__/{unit,types,sim,fuzz,examples}/**/*.test.ts',
         '<rootDir>/__tests__/contract/memory.test.ts',
       ],
     },

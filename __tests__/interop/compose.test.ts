@@ -6,17 +6,24 @@ import { findCeleryPython } from '../support/require-celery.ts';
 const services = readServices();
 
 describe('docker-compose.yml', () => {
-  it('has a Redis, a worker of each language, and a producer that needs all three', () => {
-    expect(Object.keys(services)).toEqual(['redis', 'python-worker', 'typescript-worker', 'typescript-producer']);
-    expect(services['typescript-producer']?.depends_on).toEqual({
-      redis: { condition: 'service_healthy' },
-      'python-worker': { condition: 'service_started' },
-      'typescript-worker': { condition: 'service_started' },
-    });
+  const producers = ['typescript-producer', 'producer-service'];
+
+  it('has a Redis, a worker of each language, and producers that need all three', () => {
+    expect(Object.keys(services)).toEqual(['redis', 'python-worker', 'typescript-worker', ...producers]);
+    for (const name of producers) {
+      expect(services[name]?.depends_on).toEqual({
+        redis: { condition: 'service_healthy' },
+        'python-worker': { condition: 'service_started' },
+        'typescript-worker': { condition: 'service_started' },
+      });
+    }
   });
 
-  it('shows Redis on the loopback interface only', () => {
-    expect(services['redis']?.ports).toEqual(['127.0.0.1:${REDIS_PORT:-6379}:6379']);
+  it('shows ports on the loopback interface only', () => {
+    expect(Object.values(services).flatMap(({ ports = [] }) => ports)).toEqual([
+      '127.0.0.1:${REDIS_PORT:-6379}:6379',
+      '127.0.0.1:${PRODUCER_SERVICE_PORT:-8080}:${PRODUCER_SERVICE_PORT:-8080}',
+    ]);
   });
 
   it('copies into its images only what is there', () => {
@@ -83,6 +90,19 @@ for name in ('typescript.fail', 'typescript.unknown'):
       "CardDeclined('no money')",
       expect.stringContaining('typescript.unknown'),
     ]);
+  });
+
+  it('lets both workers serve one chord, whichever of them runs its body', () => {
+    const printed = runPython(
+      `from celery import chord
+from tasks import app
+for queue, body in (('of-python', 'python.total'), ('of-typescript', 'typescript.total')):
+  header = [app.signature(f'{language}.add', (i, i)) for i in range(3) for language in ('python', 'typescript')]
+  print(chord(header)(app.signature(body, queue=queue)).get(timeout=10))`,
+      'examples/stack',
+      stack.environment('python-worker'),
+    );
+    expect(printed.trimEnd().split('\n')).toEqual(['12', '12']);
   });
 
   it('lets the TypeScript worker end what it does when it is told to stop', async () => {

@@ -14,7 +14,7 @@ export interface Service {
   readonly command: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
-  readonly healthcheck?: { readonly test: readonly [kind: string, command: string] };
+  readonly healthcheck?: { readonly test: readonly [kind: string, ...command: string[]] };
   readonly build?: { readonly dockerfile_inline: string };
   readonly ports?: readonly string[];
 }
@@ -92,13 +92,13 @@ export class Stack implements AsyncDisposable {
     return Object.fromEntries(entries.map(([key, text]) => [key, interpolate(text, this.#variables)]));
   }
 
-  /** Starts a service, after those it depends on. */
+  /** Starts a service, after those it depends on; anew if it has left. */
   async start(name: string): Promise<RunningService> {
     const already = this.#running.get(name);
-    if (already) return already;
+    if (already?.process.exitCode === null) return already;
     for (const [other, { condition }] of Object.entries(this.#service(name).depends_on ?? {})) {
       await this.start(other);
-      if (condition === 'service_healthy') await this.#becomesHealthy(other);
+      if (condition === 'service_healthy') await this.becomesHealthy(other);
       else if (condition !== 'service_started') throw new Error(`condition ${condition} is not known here`);
     }
     const [command, ...args] = this.#native(this.#service(name).command);
@@ -113,13 +113,21 @@ export class Stack implements AsyncDisposable {
     return service;
   }
 
-  /** Runs the health check of a service, against the port of this stack. */
+  /** Runs the health check of a service, against the ports of this stack. */
   async isHealthy(name: string): Promise<boolean> {
-    const [kind, command] = this.#service(name).healthcheck?.test ?? [];
-    if (kind !== 'CMD-SHELL' || !command?.includes('redis-cli')) throw new Error(`no such health check: ${kind ?? ''}`);
-    const check = spawn('sh', ['-c', command.replace('redis-cli', `redis-cli -p ${this.port}`)], { stdio: 'ignore' });
+    const [program, ...args] = this.#check(name);
+    const env = { ...process.env, ...this.environment(name) };
+    const check = spawn(program, args, { stdio: 'ignore', env });
     await once(check, 'exit');
     return check.exitCode === 0;
+  }
+
+  /** Resolves when a service that was started is healthy. */
+  async becomesHealthy(name: string): Promise<void> {
+    while (!(await this.isHealthy(name))) {
+      const running = this.#running.get(name);
+      if (running?.process.exitCode !== null) throw new Error(`${name} left: ${running?.output ?? ''}`);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,17 +137,19 @@ export class Stack implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #becomesHealthy(name: string): Promise<void> {
-    while (!(await this.isHealthy(name))) {
-      const running = this.#running.get(name);
-      if (running?.process.exitCode !== null) throw new Error(`${name} left: ${running?.output ?? ''}`);
-    }
-  }
-
   #service(name: string): Service {
     const service = this.services[name];
     if (!service) throw new Error(`docker-compose.yml has no service ${name}`);
     return service;
+  }
+
+  /** The command of a health check as one of this machine. */
+  #check(name: string): [string, ...string[]] {
+    const [kind, ...command] = this.#service(name).healthcheck?.test ?? [];
+    if (kind === 'CMD') return this.#native(command);
+    const [line = ''] = command;
+    if (kind !== 'CMD-SHELL' || !line.includes('redis-cli')) throw new Error(`no such health check: ${kind ?? ''}`);
+    return ['sh', '-c', line.replace('redis-cli', `redis-cli -p ${this.port}`)];
   }
 
   /** A command of a container as one of this machine. */
