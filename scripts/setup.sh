@@ -3,6 +3,7 @@
 # yaml. What is there already, it leaves alone.
 set -eu
 cd "$(dirname "$0")/.."
+. scripts/install.sh
 
 has_server() {
   command -v redis-server >/dev/null 2>&1 || command -v valkey-server >/dev/null 2>&1
@@ -21,31 +22,6 @@ celery_python() {
     fi
   done
   return 1
-}
-
-say() {
-  printf 'setup: %s\n' "$*"
-}
-
-fail() {
-  printf 'setup: %s\n' "$*" >&2
-  exit 1
-}
-
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null 2>&1; then
-    sudo "$@"
-  else
-    fail "this needs root and there is no sudo; as root, run: $*"
-  fi
-}
-
-apt_install() {
-  say "by apt-get: $*"
-  as_root apt-get update
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 on_debian() {
