@@ -1,6 +1,6 @@
 /** BullMQ: a worker completes a job whose `waitUntilFinished` is awaited elsewhere. */
 import type { Competitor, Peer } from '../harness.ts';
-import type { Sample } from '../sample.ts';
+import { sample, type Sample } from '../sample.ts';
 import { nodeProgram } from './program.ts';
 
 /** What is used of it. Its own types would need it installed for the compiler to be content with this file. */
@@ -75,6 +75,10 @@ class BullMQPeer implements Peer {
     this.#taken.delete(taskId);
     if (!job) throw new Error(`BullMQ: ${taskId} was not taken.`);
     return job.moveToCompleted(value, TOKEN, false);
+  }
+
+  announceAll(taskIds: readonly string[]): Promise<unknown> {
+    return Promise.all(taskIds.map((id) => this.store(id, sample())));
   }
 
   async read(taskId: string): Promise<unknown> {
