@@ -40,6 +40,7 @@ const config: Config = {
     { ...redis, displayName: 'ioredis5' },
     { ...redis, displayName: 'ioredis6', moduleNameMapper: { '^ioredis$': 'ioredis-v6' } },
     { ...redis, displayName: 'cli', testMatch: ['<rootDir>/__tests__/cli/**/*.test.ts'] },
+    { ...redis, displayName: 'package', testMatch: ['<rootDir>/__tests__/package/**/*.test.ts'] },
     { ...redis, displayName: 'chaos', testMatch: ['<rootDir>/__tests__/chaos/**/*.test.ts'] },
     {
       ...redis,

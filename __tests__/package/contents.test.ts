@@ -1,0 +1,57 @@
+/** What npm publishes: which files, and how large. */
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { buildSync } from 'esbuild';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pack, type Tarball } from '../support/tarball.ts';
+
+/** Bytes, about 5 % above what they were last. Whoever raises one says in the commit what it is spent on. */
+const BUDGET = { tarball: 490_000, unpacked: 2_690_000, minified: 212_000 };
+
+let folder: string;
+let tarball: Tarball;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'celery-redis-tarball-'));
+  tarball = pack(folder);
+}, 120_000);
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** The main entry with all of ours that it imports, and nothing of others. */
+function minified(): number {
+  const { outputFiles } = buildSync({
+    entryPoints: ['dist/esm/index.js'],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    write: false,
+  });
+  return outputFiles.reduce((sum, { contents }) => sum + contents.byteLength, 0);
+}
+
+describe('the tarball', () => {
+  it('has each module of src, compiled and declared, the documents, and nothing else', () => {
+    const modules = readdirSync('src', { recursive: true, encoding: 'utf8' }).flatMap((file) =>
+      file.endsWith('.ts') ? [file.slice(0, -'.ts'.length)] : [],
+    );
+    const built = modules.flatMap((name) =>
+      (name.startsWith('cli/') ? ['esm'] : ['esm', 'cjs']).flatMap((format) =>
+        ['.js', '.d.ts'].map((ending) => `dist/${format}/${name}${ending}`),
+      ),
+    );
+    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+    expect([...tarball.files].sort()).toEqual([...built, ...documents, 'dist/cjs/package.json', 'package.json'].sort());
+  });
+
+  it('is within its budget, packed and unpacked, and so is the main entry without dependencies, minified', () => {
+    const sizes = { tarball: tarball.size, unpacked: tarball.unpackedSize, minified: minified() };
+    for (const [what, limit] of Object.entries(BUDGET) as [keyof typeof BUDGET, number][]) {
+      expect({ what, bytes: sizes[what], within: sizes[what] <= limit }).toMatchObject({ within: true });
+    }
+  });
+});
