@@ -51,6 +51,15 @@ export function sanitise(error: Error): Error {
   return code === undefined ? copy : Object.assign(copy, { code });
 }
 
+/** What a node of a cluster says to those who take it for a server of its own. */
+const OF_CLUSTERS: ReadonlySet<string> = new Set(['MOVED', 'ASK', 'CROSSSLOT']);
+
+function remedyFor(reply: string, message: string, needs: Needs): string {
+  if (OF_CLUSTERS.has(reply)) return ' (this is a node of a cluster: connect with redis+cluster://)';
+  const grant = grantFor(message, needs);
+  return grant === undefined ? '' : ` (allow it: ${grant})`;
+}
+
 /**
  * The error of a call that Redis answered with an error. For want of a permission it says how to grant it.
  *
@@ -58,11 +67,11 @@ export function sanitise(error: Error): Error {
  */
 export function refused(what: string, error: Error, needs: Needs = {}): BackendError {
   const cause = sanitise(error);
-  const grant = grantFor(cause.message, needs);
-  const remedy = grant === undefined ? '' : ` (allow it: ${grant})`;
+  const reply = replyOf(error);
+  const remedy = remedyFor(reply, cause.message, needs);
   return new BackendError(`Redis refused ${what}${forUser(error, needs.user)}: ${cause.message}${remedy}`, {
     code: 'CELERY_BACKEND_REFUSED',
-    reply: replyOf(error),
+    reply,
     cause,
   });
 }

@@ -40,6 +40,16 @@ describe('an error of a call', () => {
     expect(isRetryable(error)).toBe(retryable);
   });
 
+  it.each([
+    'MOVED 3999 127.0.0.1:6381',
+    'ASK 3999 127.0.0.1:6381',
+    "CROSSSLOT Keys in request don't hash to the same slot",
+  ])('%s says how to connect to a cluster', (message) => {
+    expect(refused('GET key', reply(message)).message).toBe(
+      `Redis refused GET key: ${message} (this is a node of a cluster: connect with redis+cluster://)`,
+    );
+  });
+
   it('without an answer is worth a retry, and one that is not ours is not', () => {
     expect(isRetryable(unavailable('away'))).toBe(true);
     expect(isRetryable(new BackendError('other'))).toBe(false);
