@@ -109,6 +109,8 @@ it('has the types of options and figures that are promised', () => {
   expectTypeOf<Api['DEFAULTS']>().toEqualTypeOf<Readonly<api.DefaultOptions>>();
   expectTypeOf<api.DefaultOptions>().toHaveProperty('retryPolicy').toEqualTypeOf<api.RetryPolicy>();
   expectTypeOf<api.AlwaysRetry['maxRetries']>().toBeNumber();
+  expectTypeOf<api.ResolvedOptions['connectionDefaults']>().toEqualTypeOf<api.RedisDefaults>();
+  expectTypeOf<api.Warnings['warn']>().parameter(0).toEqualTypeOf<api.WarningCode>();
   expectTypeOf<ReturnType<Api['configFromEnv']>>().toEqualTypeOf<api.BackendOptions>();
   expectTypeOf<ReturnType<api.RedisBackend['stats']>>().toEqualTypeOf<api.BackendStats>();
   type Wait = api.DiagnosticEvents['celery-redis-backend:wait'];
