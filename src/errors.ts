@@ -10,7 +10,7 @@
  * │   ├── EncodeError          a value that the serializer cannot write
  * │   ├── DecodeError          a payload that the serializer cannot read
  * │   └── ContentDisallowed    a serializer that is not in the accept list
- * ├── SendError                a task message that the broker did not take
+ * ├── SendError                a task message that the broker did not confirm
  * ├── BackendError
  * │   ├── BackendGetMetaError  a read that Redis did not answer
  * │   ├── BackendStoreError    a store that did not succeed
@@ -123,14 +123,14 @@ export class ContentDisallowed extends SerializationError {
   }
 }
 
-/** A broker did not take a task message, so that the task will not run. Says why, without what the message held. */
+/** A broker did not confirm a task message, which runs only if its answer alone was lost. Says why, without payload. */
 export class SendError extends CeleryError {
   readonly taskId: string;
 
   constructor(taskId: string, reason: unknown) {
     // The errors of a broker's client may hold the message and the password: their text alone is passed on.
     const why = reason instanceof Error ? reason.message : String(reason);
-    super(`The broker did not take the message of task ${taskId}: ${why}`, 'CELERY_SEND');
+    super(`The broker did not confirm the message of task ${taskId}: ${why}`, 'CELERY_SEND');
     this.taskId = taskId;
   }
 }
