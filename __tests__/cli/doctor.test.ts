@@ -182,6 +182,14 @@ describe('doctor, of a user with few permissions', () => {
   });
 });
 
+describe('doctor, with a password that nobody needs', () => {
+  it('is not content that Redis took it', async () => {
+    // ioredis 5 warns on standard error.
+    const { code, out } = await runCli(['doctor', '--url', urlFor(':sesame-1234@')], { cwd: tmpdir() });
+    expect([code, out]).toEqual([0, expect.stringMatching(/^warn\tlogin\tuser default; .*needs no password/m)]);
+  });
+});
+
 describe('doctor, where it cannot get in', () => {
   it('finds a wrong password, a wrong port and a wrong URL, and shows no password', async () => {
     await setUser(server, documentedUser('results'));
@@ -190,6 +198,8 @@ describe('doctor, where it cannot get in', () => {
     const url = `redis://results:sesame-1234@127.0.0.1:${await freePort()}/0`;
     const down = await runCli(['doctor', '--json', '--url', url, '--connect-timeout', '0.2'], { cwd: tmpdir() });
     expect([down.code, down.out]).toEqual([4, expect.stringContaining('"check":"reach","status":"fail"')]);
+    const plain = await runCli(['doctor', '--url', url, '--connect-timeout', '0.2'], { cwd: tmpdir() });
+    expect(plain.out).toMatch(/^fail\treach\t.*\); stores/m);
     const wrong = await examine('redis://results:sesame-1234@host:port/0');
     expect([wrong.code, wrong.states]).toEqual([4, { url: 'fail' }]);
     expect(JSON.stringify([login, down, wrong])).not.toContain('sesame');

@@ -13,7 +13,13 @@ const CONFIG = { 'maxmemory': '0', 'maxmemory-policy': 'noeviction', 'appendonly
 function facts(info: object | undefined, config: object | undefined, clock?: Facts['clock']): Facts {
   const mapOf = (bag: object | undefined): ReadonlyMap<string, string> | undefined =>
     bag && new Map(Object.entries(bag) as [string, string][]);
-  return { info: mapOf(info), config: mapOf(config), clock: clock ?? { offsetMs: 3, errorMs: 1 }, user: 'me' };
+  return {
+    info: mapOf(info),
+    config: mapOf(config),
+    clock: clock ?? { offsetMs: 3, errorMs: 1 },
+    user: 'me',
+    open: false,
+  };
 }
 
 function check(name: string, given: Facts, kind: Parameters<typeof checkServer>[1] = 'server'): Check | undefined {
@@ -28,7 +34,10 @@ describe('a server', () => {
   });
 
   it('that tells nothing is unknown, and no failure', () => {
-    const checks = checkServer({ info: undefined, config: undefined, clock: undefined, user: undefined }, 'server');
+    const checks = checkServer(
+      { info: undefined, config: undefined, clock: undefined, user: undefined, open: false },
+      'server',
+    );
     expect(checks.map(({ status }) => status)).toEqual(Array(6).fill('unknown'));
   });
 

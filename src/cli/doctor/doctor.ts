@@ -130,13 +130,13 @@ function forUser(check: Check, user = 'default'): Check {
   return { ...check, change: check.change?.replaceAll('<user>', user) };
 }
 
-function checkLogin({ user }: Facts, { target }: Topology): Check {
+function checkLogin({ user, open }: Facts, { target }: Topology): Check {
   const check = 'login';
   const name = user ?? target.username ?? 'default';
-  if (name === 'default' && target.password === undefined) {
+  if (open || (name === 'default' && target.password === undefined)) {
     const means = 'whoever reaches this port may do anything';
     const change = 'CONFIG SET requirepass <password>, or a user of its own by docs/security.md';
-    return { check, status: 'warn', found: 'user default, without a password', means, change };
+    return { check, status: 'warn', found: `user ${name}; user default needs no password`, means, change };
   }
   return { check, status: 'ok', found: `user ${name}`, means: 'Redis took the login' };
 }

@@ -12,21 +12,25 @@ export interface Facts {
   readonly clock: { readonly offsetMs: number; readonly errorMs: number } | undefined;
   /** The user that this connection is. */
   readonly user: string | undefined;
+  /** Whether anybody may be the default user; false where it cannot be told. */
+  readonly open: boolean;
 }
 
 const SETTINGS = ['maxmemory', 'maxmemory-policy', 'appendonly', 'save', 'client-output-buffer-limit'];
 
-/** Commands: INFO, CONFIG GET, TIME, ACL WHOAMI. @throws BackendError when it does not answer */
+/** Commands: INFO, CONFIG GET, TIME, ACL WHOAMI, ACL GETUSER. @throws BackendError when it does not answer */
 export async function readFacts(server: Master): Promise<Facts> {
   const info = await asked(server, 'INFO');
   const settings = await Promise.all(SETTINGS.map((name) => asked(server, 'CONFIG', 'GET', name)));
   const config = new Map(settings.flatMap((reply) => pairOf(reply)));
   const user = await asked(server, 'ACL', 'WHOAMI');
+  const flags = JSON.stringify((await asked(server, 'ACL', 'GETUSER', 'default')) ?? null);
   return {
     info: typeof info === 'string' ? parseInfo(info) : undefined,
     config: config.size > 0 ? config : undefined,
     clock: await readClock(server),
     user: typeof user === 'string' ? user : undefined,
+    open: flags.includes('"on"') && flags.includes('"nopass"'),
   };
 }
 

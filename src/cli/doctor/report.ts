@@ -22,7 +22,7 @@ export async function printCheck(printer: Printer, check: Check): Promise<void> 
   const state = paint(COLOURS[status], status);
   if (!printer.io.stdout.isTTY) {
     const todo = change === undefined ? '' : `; change: ${change}`;
-    await printer.line(`${state}\t${name}\t${found}; ${means}${todo}`);
+    await printer.line(`${state}\t${name}\t${found.replace(/\.$/, '')}; ${means}${todo}`);
     return;
   }
   await printer.line(`${state}${' '.repeat(8 - status.length)}${paint('bold', name)}: ${found}`);
