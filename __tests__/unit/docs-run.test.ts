@@ -67,10 +67,12 @@ describe('the examples of', () => {
 const next = { ...signature('tasks.add', [1]), options: { task_id: 'next' } };
 await execute({ id: 'task', chain: [next] }, () => Promise.resolve(41));
 await execute({ id: 'failed' }, () => Promise.reject(new Error('boom')));
-console.log(sum, await backend.waitFor('task'), await backend.waitFor('next'), await backend.getStatus('failed'));
+await execute({ id: 'odd' }, () => Promise.resolve(() => 1));
+const states = await Promise.all(['failed', 'odd'].map((id) => backend.getStatus(id)));
+console.log(sum, await backend.waitFor('task'), await backend.waitFor('next'), ...states);
 await Promise.all([backend, results, broker.backend].map((each) => each.close()));`;
     const program = (examplesOf('docs/canvas.md').join('\n') + end).replaceAll("'ioredis'", "'./broker.mts'");
-    expect(folder.run('canvas.mts', program, MEMORY)).toEqual(['9 41 42 FAILURE']);
+    expect(folder.run('canvas.mts', program, MEMORY)).toEqual(['9 41 42 FAILURE FAILURE']);
   });
 
   it('docs/errors.md map a class both ways', () => {
