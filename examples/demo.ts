@@ -68,8 +68,9 @@ async function demonstrate(url: string, startStoring: () => void): Promise<void>
   console.log(`  ${sorted.length} results, from store to awake: ${figures}`);
 
   const asked = now();
-  await backend.waitFor('invoice');
-  console.log(`  asked again: answered from the cache in ${milliseconds(now() - asked)}, without Redis`);
+  for (const taskId of TASKS) await backend.waitFor(taskId);
+  const each = milliseconds((now() - asked) / TASKS.length);
+  console.log(`  asked again: each answered from the cache in ${each}, without Redis`);
 }
 
 /** Both sides on a server of our own, each in its process. */

@@ -109,6 +109,7 @@ describe('sending', () => {
     for (const [index, { taskId }] of calls.entries()) await succeed(backend, taskId, index);
     expect((await answer).json).toEqual({ groupId, status: 'SUCCESS', result: [0, 1] });
     expect((await ask(`/groups/${randomUUID()}`)).status).toBe(404);
+    expect((await ask('/nowhere')).json).toMatchObject({ error: { code: 'NOT_FOUND' } });
   });
 
   it('sends the header of a chord, with the body that follows it', async () => {

@@ -11,7 +11,7 @@ import {
 import { z } from 'zod';
 
 export interface Problem {
-  /** `CELERY_...`, `FST_...` of Fastify, or `INVALID_REQUEST`, `INTERNAL`. */
+  /** `CELERY_...`, `FST_...` of Fastify, or `INVALID_REQUEST`, `NOT_FOUND`, `INTERNAL`. */
   readonly code: string;
   readonly message: string;
   /** The class of a task's exception. */

@@ -41,6 +41,9 @@ export function createService({ backend, send, logger = false }: ServiceOptions)
     if (status === 500 && !request.socket.destroyed) request.log.error(error);
     return reply.code(status).send({ error: problemOf(error) });
   });
+  app.setNotFoundHandler((_request, reply) =>
+    reply.code(404).send({ error: { code: 'NOT_FOUND', message: 'There is no such route.' } }),
+  );
   app.addHook('preClose', () => backend.close());
   sending(app, new Sender(backend, send));
   waiting(app, backend, handles);

@@ -1,6 +1,6 @@
 """The Python side of the example: an ordinary Celery application.
 
-    celery --workdir examples/stack -A tasks worker
+    python3 -m celery --workdir examples/stack -A tasks worker
 """
 import os
 import time
