@@ -3,6 +3,7 @@
  *
  * On SIGTERM or SIGINT it ends the task under way and stores what came of it, then leaves.
  */
+import { once } from 'node:events';
 import { hostname } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import {
@@ -82,6 +83,9 @@ async function finish(id: string, value: unknown, request: TaskRequest): Promise
   }
 }
 
+/** Seconds that a look for the next task takes at most. Without Redis it takes as long as that is away. */
+const LOOK = 1;
+
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, () => {
@@ -91,8 +95,9 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
 
 await backend.connect();
 console.log(`${worker} ready, takes tasks from ${settings.typescriptQueue}`);
+const left = once(stop.signal, 'abort').then(() => setTimeout(2000 * LOOK, undefined));
 while (!stop.signal.aborted) {
-  const message = await broker.take(settings.typescriptQueue, 1);
+  const message = await Promise.race([broker.take(settings.typescriptQueue, LOOK), left]);
   // The broker of this example cannot take a message back, so that what was not stored is lost; others can.
   if (message) await run(message).catch(console.error);
 }
