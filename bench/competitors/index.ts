@@ -4,8 +4,17 @@ import { bullmq } from './bullmq.ts';
 import { celeryNode } from './celery-node.ts';
 import { celeryTs } from './celery-ts.ts';
 import { floor, guardedFloor } from './floor.ts';
-import { ours } from './ours.ts';
+import { observed, ours } from './ours.ts';
 import { python } from './python.ts';
 
 /** In the order of the report. */
-export const competitors: readonly Competitor[] = [ours, floor, guardedFloor, bullmq, celeryNode, celeryTs, python];
+export const competitors: readonly Competitor[] = [
+  ours,
+  floor,
+  guardedFloor,
+  observed,
+  bullmq,
+  celeryNode,
+  celeryTs,
+  python,
+];

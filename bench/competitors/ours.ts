@@ -1,4 +1,5 @@
 /** This package, as it is by default, and as it was built. */
+import { subscribe } from 'node:diagnostics_channel';
 import { RedisBackend } from '../../dist/esm/index.js';
 import type { Competitor } from '../harness.ts';
 import { FIRST, nodeProgram } from './program.ts';
@@ -23,5 +24,20 @@ export const ours: Competitor = {
       ping: () => backend.ping(),
       close: () => backend.close(),
     });
+  },
+};
+
+/** Of the calls that the bench makes. */
+const CHANNELS = ['wait', 'timeout', 'healed', 'rescued', 'store', 'store-retry', 'rejected', 'connection'];
+const ONLY_CALLS = 'is about what each call costs';
+
+/** The same, with a subscriber that does nothing on every diagnostics channel: what it costs that somebody listens. */
+export const observed: Competitor = {
+  ...ours,
+  name: 'celery-redis-backend observed',
+  cannot: { reads: ONLY_CALLS, memory: ONLY_CALLS, fan: ONLY_CALLS, startup: ONLY_CALLS, pending: ONLY_CALLS },
+  open(port, idle) {
+    for (const name of CHANNELS) subscribe(`celery-redis-backend:${name}`, () => undefined);
+    return ours.open(port, idle);
   },
 };
