@@ -74,7 +74,8 @@ export function installedBytes({ name, packages }: Competitor): number {
 
 /** The version of a competitor, undefined for another language's. */
 export function versionOf({ name, packages }: Pick<Competitor, 'name' | 'packages'>): string | undefined {
-  if (name === manifestOf(ROOT).name) return manifestOf(ROOT).version;
+  // However it is set up.
+  if (name.startsWith(manifestOf(ROOT).name)) return manifestOf(ROOT).version;
   const folder = packages && folderOf(packages[0], BENCH);
   return folder && manifestOf(folder).version;
 }

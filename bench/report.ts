@@ -75,7 +75,7 @@ export function table(answer: Answer, floor: string): string {
     const range = `${times(ratio.median)}  (${times(ratio.min)} to ${times(ratio.max)})`;
     const compared = competitor === floor || Number.isNaN(ratio.median) ? '' : range;
     const label = competitor === floor ? (answer.floor ?? floor) : competitor;
-    return `  ${label.padEnd(24)}${values}   ${compared}`.trimEnd();
+    return `  ${label.padEnd(32)}${values}   ${compared}`.trimEnd();
   });
   return [head, ...lines].join('\n');
 }

@@ -54,9 +54,9 @@ async function measure(plan: Plan): Promise<Run> {
   const server = await startServer();
   const admin = new Redis(server.port, '127.0.0.1');
   const where = await surroundings(admin, plan.competitors);
-  for (const [name, value] of Object.entries(where)) console.log(`${name.padEnd(22)}${value}`);
+  for (const [name, value] of Object.entries(where)) console.log(`${name.padEnd(30)}${value}`);
   console.log(
-    `${'figures'.padEnd(22)}min, median, max of ${plan.rounds} rounds; ratio to ${floor.name} (min to max)\n`,
+    `${'figures'.padEnd(30)}min, median, max of ${plan.rounds} rounds; ratio to ${floor.name} (min to max)\n`,
   );
   await checkBytes(server.port, plan.competitors);
   const profiling = plan.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${plan.profile}`];
