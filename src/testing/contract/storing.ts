@@ -74,7 +74,7 @@ export function storing(test: Declare): void {
     const end = deferred<string>();
     await context.raw.listen(keyOf(id), (text) => {
       published.push(text);
-      if (text === 'the end') end.resolve(text);
+      if (text.includes('the end')) end.resolve(text);
     });
     await backend.storeResult(id, 1, 'SUCCESS');
     const before = await context.raw.get(keyOf(id));
@@ -86,9 +86,10 @@ export function storing(test: Declare): void {
     }
     strictEqual(await backend.storeResult(id, 2, 'SUCCESS'), 'kept');
     strictEqual(await context.raw.get(keyOf(id)), before);
-    await context.raw.publish(keyOf(id), 'the end');
-    await end.promise;
-    deepStrictEqual(published, [before, 'the end']);
+    // Of a cluster only what one node publishes has an order.
+    await context.raw.del(keyOf(id));
+    await backend.storeResult(id, 'the end', 'SUCCESS');
+    deepStrictEqual(published, [before, await end.promise]);
   });
 
   test('any other state is overwritten by any', async (context) => {
