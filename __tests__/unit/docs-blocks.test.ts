@@ -22,7 +22,7 @@ const CHECKS: Readonly<Record<string, (text: string) => unknown>> = {
   yaml: (text) => load(text),
   dotenv: (text) => parseEnv(text),
   sh: (text) => execFileSync('bash', ['-n'], { input: text, stdio: 'pipe' }),
-  // interop/docs.test.ts compiles them
+  // interop/docs-live.test.ts compiles them
   python: (text) => text,
   // the users of redis/acl-*.test.ts
   redis: (text) => {
