@@ -20,8 +20,10 @@ export function machineTimezone(): string {
  * @throws ImproperlyConfigured for a zone that is not known to this Node
  */
 export function dateWriter(timezone: string, shown = 'another text'): DateWriter {
+  // The default. To look it up as below takes 15 ms of each start.
+  if (timezone === 'UTC') return isoUtc;
   const zone = openZone(timezone, shown);
-  // The canonical name of every other name of it.
+  // The canonical name of the other names of it.
   if (zone.resolvedOptions().timeZone === 'UTC') return isoUtc;
   return (ms) => {
     const offset = offsetSeconds(zone, ms);
