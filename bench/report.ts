@@ -82,7 +82,8 @@ export function table(answer: Answer, floor: string): string {
 
 /** A ratio. */
 export function times(ratio: number): string {
-  return `${ratio.toFixed(ratio < 10 ? 2 : ratio < 100 ? 1 : 0)}x`;
+  const decimals = ratio < 0.1 ? 4 : ratio < 10 ? 2 : ratio < 100 ? 1 : 0;
+  return `${ratio.toFixed(decimals)}x`;
 }
 
 /** A value, as exact as it deserves. */

@@ -79,7 +79,7 @@ describe('the tables', () => {
 
   it('shows as many digits as a value deserves', () => {
     expect([digits(1.26), digits(1234.5), digits(NaN)]).toEqual(['1.3', '1,235', '-']);
-    expect([times(0.956), times(12.34), times(1234)]).toEqual(['0.96x', '12.3x', '1234x']);
+    expect([0.00351, 0.956, 12.34, 1234].map(times)).toEqual(['0.0035x', '0.96x', '12.3x', '1234x']);
   });
 
   it('pads Markdown as Prettier does, to three characters at least', () => {
