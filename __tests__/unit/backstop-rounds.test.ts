@@ -110,6 +110,27 @@ describe('a round', () => {
     expect(driver.log).toEqual(['GET key-awaited']);
   });
 
+  it('leaves out a channel whose read is under way, though it is waited on', async () => {
+    const reading = add('reading', 'reading');
+    reading.waiters.add(new Waiter(reading, {}, () => undefined));
+    backstop().wake();
+    await clock.advance(INTERVAL);
+    expect(driver.log).toEqual([]);
+  });
+
+  it.each([
+    [9_999, 0],
+    [10_000, 100],
+  ])('passes 10,000 channels a turn: one that is due behind %d others is read after %d ms', async (others, ms) => {
+    for (let i = 0; i < others; i += 1) add(String(i), 'held');
+    add('due');
+    backstop().wake();
+    await clock.advance(INTERVAL);
+    expect(driver.log).toEqual(ms === 0 ? ['GET key-due'] : []);
+    await clock.advance(ms);
+    expect(driver.log).toEqual(['GET key-due']);
+  });
+
   it('sends nothing when no channel is live, and comes again', async () => {
     const channel = add('a', 'held');
     backstop().wake();
