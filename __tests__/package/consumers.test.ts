@@ -2,14 +2,31 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSync } from 'esbuild';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { RedisServer } from '../support/redis.ts';
 import { pack } from '../support/tarball.ts';
 
+interface Manifest {
+  readonly version: string;
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly bin: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
 /** The tools are ours; what they see of the package is what was installed. */
 const TOOLS = resolve('node_modules');
+
+/** What each entry is used for below. */
+const USED = {
+  'celery-redis-backend': ['RedisBackend'],
+  'celery-redis-backend/canvas': ['Canvas', 'signature'],
+  'celery-redis-backend/celery-node': ['attachClient'],
+  'celery-redis-backend/celery-ts': ['createCeleryTsBackend'],
+  'celery-redis-backend/opentelemetry': ['instrument'],
+  'celery-redis-backend/testing': ['memoryBackend', 'succeed'],
+};
 
 /** For JavaScript and TypeScript, ES modules and CommonJS alike. */
 const USE = `
@@ -17,16 +34,41 @@ const USE = `
     const url = process.env.REDIS_URL ?? 'missing';
     const producer = new RedisBackend({}, { url });
     const worker = new RedisBackend({}, { url });
+    const remove = instrument({ backends: [producer, worker] });
     const id = 'task of ' + process.pid;
     const waiting = producer.waitFor(id, { timeout: 30 });
     const stored = await worker.storeResult(id, { total: 42, at: new Date(0) }, 'SUCCESS');
     const value = await waiting;
-    await Promise.all([producer.close(), worker.close()]);
-    return JSON.stringify([stored, value]);
+
+    const done = async () => null;
+    const result = { taskId: id, get: done, result: done, status: done };
+    const client = attachClient({
+      conf: { CELERY_BROKER: url, CELERY_BROKER_OPTIONS: {}, CELERY_QUEUE: 'celery' },
+      broker: { isReady: done, disconnect: done, publish: done },
+      isReady: done,
+      disconnect: done,
+      createTaskMessage: () => ({ headers: {}, properties: {}, body: {} }),
+      asyncResult: (taskId) => ({ ...result, taskId }),
+      sendTask: () => result,
+    }, producer);
+    const ofNode = await client.asyncResult(id).get();
+    const { status } = await createCeleryTsBackend(worker).get({ taskId: id, timeout: 30000 });
+    let sent = '';
+    const canvas = new Canvas({ send: ({ headers }) => (sent = headers.task) });
+    await canvas.apply(signature('tasks.add', [2, 40]));
+
+    const memory = memoryBackend();
+    await succeed(memory, id, 5);
+    const ofMemory = [await memory.waitFor(id), memory instanceof RedisBackend];
+    await Promise.all([producer.close(), worker.close(), memory.close()]);
+    remove();
+    return JSON.stringify([stored, value, ofNode, status, sent, ofMemory]);
   }`;
-const SAID = '["stored",{"total":42,"at":"1970-01-01T00:00:00.000Z"}]';
-const IMPORT = "import { RedisBackend } from 'celery-redis-backend';";
-const REQUIRE = "const { RedisBackend } = require('celery-redis-backend');";
+const VALUE = { total: 42, at: '1970-01-01T00:00:00.000Z' };
+const SAID = JSON.stringify(['stored', VALUE, VALUE, 'SUCCESS', 'tasks.add', [5, true]]);
+const entries = Object.entries(USED);
+const IMPORT = entries.map(([entry, names]) => `import { ${names.join(', ')} } from '${entry}';`).join('\n');
+const REQUIRE = entries.map(([entry, names]) => `const { ${names.join(', ')} } = require('${entry}');`).join('\n');
 const RUN = 'use().then(console.log);';
 const TYPED = `
   import type { TaskMeta } from 'celery-redis-backend';
@@ -35,6 +77,9 @@ const TYPED = `
     const { total } = await backend.waitFor<{ total: number }>(id, { timeout: 30 });
     return meta.status === 'SUCCESS' ? total : 0;
   }`;
+
+const { version, exports, bin, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+const API = '@opentelemetry/api';
 
 let server: RedisServer;
 let root: string;
@@ -45,7 +90,8 @@ beforeAll(async () => {
   writeFileSync(join(root, 'package.json'), '{ "private": true }');
   const { file } = pack(root);
   const quick = ['--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund'];
-  execFileSync('npm', ['install', ...quick, file], { cwd: root, stdio: 'pipe' });
+  const peer = `${API}@${devDependencies[API] ?? ''}`;
+  execFileSync('npm', ['install', ...quick, file, peer], { cwd: root, stdio: 'pipe' });
 }, 240_000);
 afterAll(async () => {
   await server.stop();
@@ -142,5 +188,60 @@ describe('a project that installs the tarball stores and waits', () => {
     });
     // It prints to the error output, and fails by its exit code.
     expect(node(folder, join(TOOLS, 'jest/bin/jest.js'), '--config', 'jest.config.json')).toBe('');
+  });
+});
+
+describe('the tarball', () => {
+  it('has no entry that is not used above', () => {
+    const entries = Object.keys(exports).filter((entry) => entry !== './package.json');
+    expect(entries.map((entry) => entry.replace('.', 'celery-redis-backend'))).toEqual(Object.keys(USED));
+  });
+
+  it.each(Object.keys(bin))('has the command %s, which npx runs', (command) => {
+    const npx = (...args: string[]): string =>
+      execFileSync('npx', ['--offline', command, ...args], { cwd: root, encoding: 'utf8' });
+    expect(npx('--version')).toBe(`${version}\n`);
+    expect(npx('--help')).toMatch(/^Usage: celery-result /);
+  });
+});
+
+describe('a project without the optional peers', () => {
+  let bare: string;
+  beforeAll(() => {
+    bare = mkdtempSync(join(tmpdir(), 'celery-redis-bare-'));
+    const peers = join(root, 'node_modules', '@opentelemetry');
+    cpSync(join(root, 'node_modules'), join(bare, 'node_modules'), {
+      recursive: true,
+      filter: (path) => path !== peers,
+    });
+  });
+  afterAll(() => {
+    rmSync(bare, { recursive: true, force: true });
+  });
+
+  it.each([
+    ['mjs', (entry: string) => `await import('${entry}')`],
+    ['cjs', (entry: string) => `require('${entry}')`],
+  ])('has every entry but the one that is made for a peer, which names it: .%s', (ending, load) => {
+    const lines = Object.keys(USED).map(
+      (entry) => `try { ${load(entry)}; said.push('fine'); } catch ({ message }) { said.push(message); }`,
+    );
+    writeFileSync(join(bare, `use.${ending}`), `const said = [];${lines.join('\n')}console.log(JSON.stringify(said));`);
+    const said = JSON.parse(node(bare, `use.${ending}`)) as string[];
+    const of = Object.fromEntries(Object.keys(USED).map((entry, index) => [entry, said[index]]));
+    const fine = Object.keys(USED).filter((entry) => of[entry] === 'fine');
+    expect(fine).toEqual(Object.keys(USED).filter((entry) => !entry.endsWith('/opentelemetry')));
+    expect(of['celery-redis-backend/opentelemetry']).toMatch(/^Cannot find (package|module) '@opentelemetry\/api'/);
+  });
+
+  it('is told to install js-yaml by the serializer that needs it', () => {
+    writeFileSync(
+      join(bare, 'yaml.mjs'),
+      `import { RedisBackend } from 'celery-redis-backend';
+       const backend = new RedisBackend({}, { url: 'memory://', serializer: 'yaml' });
+       await backend.storeResult('a', 1, 'SUCCESS').catch(({ code, message }) => console.log(code, message));
+       await backend.close();`,
+    );
+    expect(node(bare, 'yaml.mjs')).toMatch(/^CELERY_IMPROPERLY_CONFIGURED .*npm install js-yaml@5/);
   });
 });
