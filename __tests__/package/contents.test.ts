@@ -1,13 +1,17 @@
 /** What npm publishes: which files, and how large. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSync } from 'esbuild';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
+import { linksOf } from '../support/docs.ts';
 import { pack, type Tarball } from '../support/tarball.ts';
 
 /** Bytes, about 5 % above what they were last. Whoever raises one says in the commit what it is spent on. */
 const BUDGET = { tarball: 490_000, unpacked: 2_690_000, minified: 212_000 };
+
+/** The documents of docs that are for who develops it, and stay in the repository. */
+const OF_DEVELOPERS: ReadonlySet<string> = new Set(['testing-reliability.md']);
 
 let folder: string;
 let tarball: Tarball;
@@ -44,8 +48,22 @@ describe('the tarball', () => {
         ['.js', '.d.ts'].map((ending) => `dist/${format}/${name}${ending}`),
       ),
     );
-    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', ...readdirSync('docs').map((name) => `docs/${name}`)];
+    const guides = readdirSync('docs').filter((name) => !OF_DEVELOPERS.has(name));
+    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', ...guides.map((name) => `docs/${name}`)];
     expect([...tarball.files].sort()).toEqual([...built, ...documents, 'dist/cjs/package.json', 'package.json'].sort());
+  });
+
+  it('has no guide that leads out of it without a word that it leads into the repository', () => {
+    const astray = tarball.files.flatMap((guide) => {
+      if (!/^docs\/.*\.md$/.test(guide)) return [];
+      const paragraphs = readFileSync(guide, 'utf8').split('\n\n');
+      const silent = paragraphs.filter(
+        (text, index) => !`${paragraphs[index - 1] ?? ''}${text}`.includes('repository'),
+      );
+      const targets = linksOf(silent.join('\n\n')).map((link) => (link.startsWith('#') ? guide : `docs/${link}`));
+      return targets.filter((target) => !tarball.files.includes(normalize(target.replace(/#.*/, ''))));
+    });
+    expect(astray).toEqual([]);
   });
 
   it('is within its budget, packed and unpacked, and so is the main entry without dependencies, minified', () => {

@@ -55,6 +55,12 @@ export function sectionOf(path: string, heading: string): string {
   return readFileSync(path, 'utf8').split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
 }
 
+/** Where the relative links of a text lead, as they are written. Code has none. */
+export function linksOf(text: string): string[] {
+  const prose = text.replace(/(`+).*?\1/gs, '');
+  return [...prose.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map((match) => match[1] ?? '');
+}
+
 /** The rows of the tables of a text, without their heads; the cells without the backticks around them. */
 export function rowsOf(text: string): string[][] {
   return [...text.matchAll(/^\|(.*)\|$/gm)]

@@ -5,15 +5,9 @@ import { join, normalize } from 'node:path';
 import { inspect } from 'node:util';
 import { ENV_VARIABLES } from '../../src/env.ts';
 import * as door from '../../src/index.ts';
-import { blocksOf, DOCUMENTS, GUIDES, rowsOf, sectionOf } from '../support/docs.ts';
+import { blocksOf, DOCUMENTS, GUIDES, linksOf, rowsOf, sectionOf } from '../support/docs.ts';
 
 const DEFAULTS: Readonly<Record<string, unknown>> = { ...door.DEFAULTS };
-
-/** Where the relative links of a text lead, as they are written. Code has none. */
-function linksOf(text: string): string[] {
-  const prose = text.replace(/(`+).*?\1/gs, '');
-  return [...prose.matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map((match) => match[1] ?? '');
-}
 
 /** The anchors of a document, as GitHub makes them of its headings. */
 function anchorsOf(path: string): string[] {
