@@ -63,6 +63,7 @@ interface Awaiting {
   readonly display: Display;
 }
 
+/** Not by `backend.watch`, which drops the oldest of many states that are unread: here each is told, be it late. */
 async function awaitOne(session: Session, taskId: string, { untilMs, limit, show, display }: Awaiting): Promise<void> {
   let last: TaskMeta = PENDING_META;
   let shown = Promise.resolve();
@@ -82,6 +83,7 @@ async function awaitOne(session: Session, taskId: string, { untilMs, limit, show
     await show(taskId, meta, true);
   } catch (error) {
     if (!(error instanceof CeleryError)) throw error;
+    await shown;
     const late = error instanceof TimeoutError ? new TimeoutError(taskId, limit ?? 0, error.lastLook) : undefined;
     if (late) await tellTimeout(session, taskId, last, late);
     else await fail(session, 'task_id', taskId, error);
