@@ -90,7 +90,7 @@ describe('the matrix', () => {
 
   it('has the servers and the oldest and newest Celery that the README promises', () => {
     const readme = readFileSync('README.md', 'utf8');
-    expect(readme).toMatch(new RegExp(`\\| Celery +\\| ${Object.keys(CELERIES).join(' to ')} `));
+    expect(readme).toMatch(new RegExp(`\\| Celery +\\| ${CELERIES.join(' to ')} `));
     expect(SERVERS).toEqual(['redis 7', 'redis 8', 'valkey 8']);
     for (const { cells = '', celery } of include) {
       if (cells.startsWith('celery ')) expect(celery).toContain(`celery[redis]==${cells.slice('celery '.length)}.*`);
