@@ -63,6 +63,15 @@ export function panels({ figures, floor }: Run): Panel[] {
   });
 }
 
+/** The same in words, for those who do not see it. */
+export function wordsOf(all: readonly Panel[], floor: string): string {
+  const told = all.map(({ title, hint, bars }) => {
+    const ratios = bars.map(({ name, ratio }) => `${name} ${times(ratio)}`).join(', ');
+    return `${title} (${hint}): ${ratios}.`;
+  });
+  return [`Bars, a panel a figure: each competitor's median as a ratio to ${floor}.`, ...told].join(' ');
+}
+
 /** The powers of ten that hold all ratios, 1 among them, with room on the right for a label. */
 export function rangeOf(ratios: readonly number[]): readonly [number, number] {
   const low = Math.floor(Math.log10(Math.min(0.5, ...ratios)));

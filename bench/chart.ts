@@ -1,7 +1,7 @@
 /** `npm run bench:chart`: results/latest.json to docs/bench.svg, and to the table of goals in docs/performance.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Panel, panels } from './chart-panels.ts';
+import { type Panel, panels, wordsOf } from './chart-panels.ts';
 import { goalRows } from './goals.ts';
 import { folderOf, install } from './packages.ts';
 import { markdown, type Run } from './report.ts';
@@ -95,6 +95,13 @@ function optionOf(all: readonly Panel[], { where, floor }: Run): object {
   };
 }
 
+/** The picture with what it shows in words. */
+function withWords(svg: string, words: string): string {
+  const text = words.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  const head = `<title id="title">Figures of celery-redis-backend and of others</title>\n<desc id="desc">${text}</desc>`;
+  return svg.replace(/^<svg ([^>]*)>/, `<svg role="img" aria-labelledby="title desc" $1>\n${head}`);
+}
+
 async function draw(run: Run): Promise<string> {
   if (folderOf('echarts', at('.')) === undefined) install();
   const echarts = (await import(import.meta.resolve('echarts'))) as ECharts;
@@ -103,7 +110,7 @@ async function draw(run: Run): Promise<string> {
   const height = PANEL.top + rows * (PANEL.height + PANEL.gap) - PANEL.gap + 60;
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: WIDTH, height });
   chart.setOption(optionOf(all, run));
-  const svg = chart.renderToSVGString();
+  const svg = withWords(chart.renderToSVGString(), wordsOf(all, run.floor));
   chart.dispose();
   return svg;
 }
@@ -115,5 +122,5 @@ const [before = '', , after] = readFileSync(guide, 'utf8').split(/(?<=<!-- goals
 if (after === undefined) throw new Error('docs/performance.md has lost the marks of its table of goals.');
 writeFileSync(
   guide,
-  `${before}\n${markdown(goalRows(run.figures))}\n\n![Ratios to the floor, a panel a figure](bench.svg)\n\n${after}`,
+  `${before}\n${markdown(goalRows(run.figures))}\n\n![The figures of this package and of others as ratios to the floor, a panel a figure](bench.svg)\n\n${after}`,
 );

@@ -1,7 +1,7 @@
 /** What the bench reckons, and how it reads its command line. What it measures is asserted nowhere. */
 import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
-import { panels, rangeOf } from '../../bench/chart-panels.ts';
+import { panels, rangeOf, wordsOf } from '../../bench/chart-panels.ts';
 import { parsePlan } from '../../bench/cli.ts';
 import { GOALS, type Goal, goalRows, verdict } from '../../bench/goals.ts';
 import { growthRows } from '../../bench/growth.ts';
@@ -183,6 +183,24 @@ describe('the chart', () => {
         range: [0.1, 10],
       },
     ]);
+  });
+
+  it('is told in words', () => {
+    const bars = [
+      { name: OURS, ours: true, ratio: 0.5, label: '' },
+      { name: 'ioredis', ours: false, ratio: 1, label: '' },
+    ];
+    const panel = {
+      title: 'wake, ms',
+      hint: 'lower is better, goal 1.05x',
+      bars,
+      goal: 1.05,
+      range: [0.1, 10] as const,
+    };
+    expect(wordsOf([panel], 'ioredis')).toBe(
+      "Bars, a panel a figure: each competitor's median as a ratio to ioredis. " +
+        `wake, ms (lower is better, goal 1.05x): ${OURS} 0.50x, ioredis 1.00x.`,
+    );
   });
 
   it('has an axis that holds every ratio', () => {
