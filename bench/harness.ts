@@ -87,8 +87,8 @@ export interface Bench {
   readonly quick: boolean;
   /** A client that counts, and is no part of what is measured. */
   readonly admin: Redis;
-  /** Has the storing process, which questions with `assist` have, do its part. */
-  readonly assist: (taskIds: readonly string[]) => Promise<unknown>;
+  /** Has the storing process, which questions with `assist` have, do its part. Resolves to the numbers it returns, if any. */
+  readonly assist: (taskIds: readonly string[]) => Promise<readonly number[]>;
   /** Has a process of its own store and announce results of other tasks, so many a second. 0 ends it: those a second. */
   readonly load: (rate: number) => Promise<number>;
 }
@@ -109,7 +109,7 @@ export interface Question {
   prepare?(bench: Bench): Promise<void>;
   round(bench: Bench): Promise<readonly number[]>;
   /** What the storing process does. */
-  assist?(peer: Peer, taskIds: readonly string[], port: number): Promise<void>;
+  assist?(peer: Peer, taskIds: readonly string[], port: number): Promise<unknown>;
 }
 
 /** What belongs to a question, by its name or its family: `wake` is the family of `wake-1k`. */

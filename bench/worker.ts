@@ -34,7 +34,7 @@ async function measuring(): Promise<Role> {
     port: part.port,
     quick: part.quick,
     admin,
-    assist: async (taskIds) => assistant?.ask(taskIds),
+    assist: async (taskIds) => (await assistant?.ask(taskIds)) ?? [],
     load: async (rate) => (await loader?.ask([String(rate)]))?.[0] ?? NaN,
   };
   const round = ofQuestion(competitor.rounds, question.name) ?? question.round.bind(question);
@@ -59,9 +59,9 @@ async function assisting(): Promise<Role> {
   const assist = ofQuestion(competitor.assists, question.name);
   return {
     answer: async (taskIds) => {
-      await (assist ? assist(peer, taskIds) : question.assist?.(peer, taskIds, part.port));
+      const answer = await (assist ? assist(peer, taskIds) : question.assist?.(peer, taskIds, part.port));
       await peer.rest?.();
-      return [];
+      return Array.isArray(answer) ? (answer as number[]) : [];
     },
     close: () => peer.close(),
   };

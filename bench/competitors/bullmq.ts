@@ -115,6 +115,7 @@ export const bullmq: Competitor = {
   share: 0.2,
   lookups: 3,
   cannot: {
+    hops: 'is not taken apart',
     cached: 'has no cache',
     'waiters-100k': 'left out for its time: jobs are added, taken and completed one by one',
     'memory-100k': 'left out for its time, as above',

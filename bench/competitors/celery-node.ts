@@ -9,6 +9,7 @@ export const celeryNode: Competitor = {
   celery: false,
   share: 0.2,
   cannot: {
+    hops: 'is not taken apart',
     cached: 'remembers a result in the object that was waited on, not by id',
     'waiters-100k': 'would send 200,000 GET a second',
     'memory-100k': 'would send 200,000 GET a second',

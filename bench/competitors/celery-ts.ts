@@ -72,6 +72,7 @@ export const celeryTs: Competitor = {
   share: 0.2,
   atOnce: 1,
   cannot: {
+    hops: 'is not taken apart',
     cached: 'keeps every result of everybody for a day, but reads the key for those that it did not hear',
     waiters: ONE_WAIT,
     memory: ONE_WAIT,

@@ -35,7 +35,14 @@ const ONLY_CALLS = 'is about what each call costs';
 export const observed: Competitor = {
   ...ours,
   name: 'celery-redis-backend observed',
-  cannot: { reads: ONLY_CALLS, memory: ONLY_CALLS, fan: ONLY_CALLS, startup: ONLY_CALLS, pending: ONLY_CALLS },
+  cannot: {
+    hops: ONLY_CALLS,
+    reads: ONLY_CALLS,
+    memory: ONLY_CALLS,
+    fan: ONLY_CALLS,
+    startup: ONLY_CALLS,
+    pending: ONLY_CALLS,
+  },
   open(port, idle) {
     for (const name of CHANNELS) subscribe(`celery-redis-backend:${name}`, () => undefined);
     return ours.open(port, idle);

@@ -131,6 +131,7 @@ export const python: Competitor = {
   celery: true,
   share: 0.2,
   cannot: {
+    hops: 'is not taken apart',
     memory: 'no figure that compares with a JavaScript heap',
     fan: 'keeps one result object an id',
     'waiters-100k': 'left out for its time: each SUBSCRIBE is a system call of its own',

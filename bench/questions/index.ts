@@ -2,6 +2,7 @@
 import type { Question } from '../harness.ts';
 import { cached } from './cached.ts';
 import { fan } from './fan.ts';
+import { hops } from './hops.ts';
 import { memory } from './memory.ts';
 import { pending } from './pending.ts';
 import { reads } from './reads.ts';
@@ -13,6 +14,7 @@ import { wakes } from './wake.ts';
 /** All of them. */
 export const questions: readonly Question[] = [
   ...wakes,
+  hops,
   ...stores,
   reads,
   cached,
