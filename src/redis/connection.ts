@@ -5,7 +5,7 @@ import type { RedisClient } from './client.ts';
 import { ConnectionNews, type NewsSource, userOf } from './connection-news.ts';
 import { withDeadline } from './deadline.ts';
 import { advice, broken, forUser, isLoginRefusal, isReply, refused, replyOf, sanitise, unavailable } from './errors.ts';
-import { Link } from './link.ts';
+import { Link, type LinkOptions } from './link.ts';
 import { ReadyWaiters } from './ready-waiters.ts';
 
 /** Settings of a {@link Connection}. */
@@ -13,7 +13,7 @@ export interface ConnectionOptions extends NewsSource {
   /** Makes a client that does not connect before it is told to, nor reconnect by itself. */
   readonly open: () => RedisClient;
   /** See {@link LinkOptions.prepare}. */
-  readonly prepare?: ((client: RedisClient) => Promise<void>) | undefined;
+  readonly prepare?: LinkOptions['prepare'];
   /** See {@link LinkOptions.confirm}. */
   readonly confirm?: ((client: RedisClient) => Promise<void>) | undefined;
   /** Whether its login was ever accepted, on whichever of the connections that share it. */

@@ -22,6 +22,7 @@ export type CredentialsProvider = () => Credentials | Promise<Credentials>;
  * Asks the provider and gives the client its answer.
  *
  * @param timeoutMs - how long the provider may take
+ * @param stopped - aborted when nobody needs the answer any more
  * @throws Error, which counts as a refused login, when it rejects, takes too long or answers with something else. What
  * the provider threw may hold a secret, so that only its name and code are told.
  */
@@ -30,18 +31,24 @@ export async function login(
   provider: CredentialsProvider,
   clock: Clock,
   timeoutMs: number,
+  stopped: AbortSignal,
 ): Promise<void> {
-  const { username, password } = await ask(provider, clock, timeoutMs);
+  const { username, password } = await ask(provider, clock, timeoutMs, stopped);
   client.options.username = username ?? null;
   client.options.password = password;
 }
 
-async function ask(provider: CredentialsProvider, clock: Clock, timeoutMs: number): Promise<Credentials> {
+async function ask(
+  provider: CredentialsProvider,
+  clock: Clock,
+  timeoutMs: number,
+  stopped: AbortSignal,
+): Promise<Credentials> {
   const late = (): Error => loginRefused(`credentials: the provider did not answer within ${timeoutMs / 1000} s`);
   try {
     // In a promise, so that a provider that throws is one that rejects.
     const asked = Promise.resolve().then(provider);
-    return credentialsOf(await within<unknown>(asked, clock, timeoutMs, late));
+    return credentialsOf(await within<unknown>(asked, clock, timeoutMs, late, stopped));
   } catch (error) {
     if (error instanceof Error && error.name === 'LoginRefused') throw error;
     throw loginRefused(`credentials: the provider failed (${nameOf(error)})`);

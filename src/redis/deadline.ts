@@ -52,16 +52,32 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
   });
 }
 
-/** Settles as a promise does, or rejects with `late()` after a time. What the promise comes to later is ignored. */
-export function within<T>(promise: Promise<T>, clock: Clock, ms: number, late: () => Error): Promise<T> {
+/**
+ * Settles as a promise does, or rejects with `late()` after a time. What the promise comes to later is ignored.
+ *
+ * @param stopped - rejects at once when it is aborted
+ */
+export function within<T>(
+  promise: Promise<T>,
+  clock: Clock,
+  ms: number,
+  late: () => Error,
+  stopped?: AbortSignal,
+): Promise<T> {
   return new Promise<T>((resolve, reject) => {
+    const settle = (): void => {
+      timer.cancel();
+      stopped?.removeEventListener('abort', stop);
+    };
+    const stop = (): void => {
+      settle();
+      reject(new Error('stopped'));
+    };
     const timer = clock.after(ms, () => {
+      settle();
       reject(late());
     });
-    promise
-      .finally(() => {
-        timer.cancel();
-      })
-      .then(resolve, reject);
+    stopped?.addEventListener('abort', stop);
+    promise.finally(settle).then(resolve, reject);
   });
 }

@@ -10,8 +10,11 @@ export interface LinkOptions {
   readonly heartbeatMs: number;
   readonly deadAfterMs: number;
   readonly clock: Clock;
-  /** Finds out where to connect, and as whom, and writes it into the client's options; before each attempt. */
-  readonly prepare?: ((client: RedisClient) => Promise<void>) | undefined;
+  /**
+   * Finds out where to connect, and as whom, and writes it into the client's options; before each attempt. `stopped` is
+   * aborted when the link is stopped.
+   */
+  readonly prepare?: ((client: RedisClient, stopped: AbortSignal) => Promise<void>) | undefined;
   /** Checks, after the handshake, that this is the server that was meant. */
   readonly confirm?: ((client: RedisClient) => Promise<void>) | undefined;
 }
@@ -64,6 +67,7 @@ export class Link {
   #dueMs = -Infinity;
   /** What this attempt is to end by as soon as there is a socket to close. */
   #doom: Error | undefined;
+  readonly #stopped = new AbortController();
   #stopping: Promise<void> | undefined;
   /** What `stop` waits for, once it has been called while a socket was open. */
   #onEnded: (() => void) | undefined;
@@ -118,6 +122,7 @@ export class Link {
   #stop(): Promise<void> {
     const open = this.#state === 'trying' || this.#state === 'up' || this.#state === 'ending';
     this.#state = 'stopped';
+    this.#stopped.abort();
     this.#delay?.cancel();
     this.#watchdog?.stop();
     if (!open) return Promise.resolve();
@@ -137,7 +142,7 @@ export class Link {
       return;
     }
     this.#state = 'preparing';
-    prepare(this.client).then(
+    prepare(this.client, this.#stopped.signal).then(
       () => {
         if (this.#state === 'preparing') this.#connect();
       },

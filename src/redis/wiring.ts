@@ -49,6 +49,7 @@ const SENTINEL_PATIENCE_MS = 1000;
 type Closable = Pick<Caller, 'close'>;
 /** Sets the address of a client that is about to connect. */
 type Place = (client: RedisClient) => Promise<void>;
+type Prepare = NonNullable<ConnectionOptions['prepare']>;
 type Discovered<K extends Discovery['kind']> = Extract<Discovery, { readonly kind: K }>;
 
 /** Makes the connections, which connect at their first use. */
@@ -186,10 +187,13 @@ function connect(
 }
 
 /** The address comes last, so that it is not old when it is used. */
-function preparing({ credentials, clock, connectTimeout }: WiringOptions, place: Place | undefined): Place | undefined {
+function preparing(
+  { credentials, clock, connectTimeout }: WiringOptions,
+  place: Place | undefined,
+): Prepare | undefined {
   if (!credentials) return place;
-  return async (client) => {
-    await login(client, credentials, clock, connectTimeout * 1000);
+  return async (client, stopped) => {
+    await login(client, credentials, clock, connectTimeout * 1000, stopped);
     await place?.(client);
   };
 }

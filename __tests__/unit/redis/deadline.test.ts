@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { withDeadline, within } from '../../../src/redis/deadline.ts';
 import { MIB } from '../../../src/redis/traffic.ts';
@@ -25,6 +26,20 @@ describe('a promise within a time', () => {
     await expect(within(Promise.resolve(1), clock, 100, late)).resolves.toBe(1);
     await expect(within(Promise.reject(new Error('no')), clock, 100, late)).rejects.toThrow('no');
     expect(clock.timers).toBe(0);
+  });
+
+  it('rejects when it is stopped; however it ends, it leaves no timer and no listener', async () => {
+    const clock = new VirtualClock();
+    const stopping = new AbortController();
+    const never = new Promise<never>(() => undefined);
+    const ends = [never, never, Promise.resolve(1), Promise.reject(new Error('no'))].map((promise, index) =>
+      within(promise, clock, index === 0 ? 100 : 200, late, stopping.signal).catch((error: unknown) => String(error)),
+    );
+    await clock.advance(100);
+    expect([clock.timers, getEventListeners(stopping.signal, 'abort').length]).toEqual([1, 1]);
+    stopping.abort();
+    expect(await Promise.all(ends)).toEqual(['Error: late', 'Error: stopped', 1, 'Error: no']);
+    expect([clock.timers, getEventListeners(stopping.signal, 'abort').length]).toEqual([0, 0]);
   });
 
   it('rejects when the time is over, and what it comes to later is ignored', async () => {

@@ -2,9 +2,38 @@ import { describe, expect, it } from '@jest/globals';
 import { wire } from '../../../src/redis/wiring.ts';
 import { RecordedWarnings } from '../../support/driver.ts';
 import { FakeClient } from '../../support/fake-client.ts';
-import { VirtualClock } from '../../support/virtual-clock.ts';
+import { failure } from '../../support/failure.ts';
+import { settle, VirtualClock } from '../../support/virtual-clock.ts';
 
 const TIMES = { connectTimeout: 5, commandTimeout: 5, heartbeat: 2, deadAfter: 6 };
+
+describe('a provider of credentials that never answers', () => {
+  it('keeps no timer once what asked it is closed', async () => {
+    const clock = new VirtualClock();
+    let asked = 0;
+    const credentials = (): Promise<never> => {
+      asked += 1;
+      return new Promise(() => undefined);
+    };
+    const wiring = wire(
+      { ...TIMES, credentials, warnings: new RecordedWarnings(), clock },
+      {
+        address: 'here:1',
+        url: 'redis://here:1',
+        discovery: { kind: 'server' },
+        open: () => new FakeClient().asClient,
+      },
+    );
+    const calls = [wiring.commands, wiring.subscriber].map((connection) =>
+      failure(connection.run({ what: 'PING', key: null, send: (client) => client.ping() })),
+    );
+    await settle();
+    expect([asked, clock.timers]).toEqual([2, 4]);
+    await wiring.close();
+    expect(clock.timers).toBe(0);
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: 'CELERY_BACKEND_CLOSED' });
+  });
+});
 
 describe('the two connections to one server', () => {
   it.each([
