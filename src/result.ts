@@ -209,15 +209,16 @@ export class GroupResult<T = unknown> extends ResultSet<T> implements Result<(T 
 }
 
 /**
- * The result that a tuple stands for: `[[id, parent], null]` a task's, `[[id, parent], members]` a group's.
+ * The result that a tuple stands for: `[[id, parent], null]` a task's, `[[id, parent], members]` a group's. Its type
+ * argument is that of the task's value, or of each member's; nothing checks it.
  *
  * @param tuple - as it came from the wire; a result is returned as it is
  * @throws DecodeError when it is no such tuple
  * @see celery.result.result_from_tuple
  */
-export function resultFromTuple(tuple: unknown, backend: ResultSource): AsyncResult | GroupResult {
-  if (tuple instanceof AsyncResult || tuple instanceof GroupResult) return tuple;
-  return build(parseTuple(tuple), backend);
+export function resultFromTuple<T = unknown>(tuple: unknown, backend: ResultSource): AsyncResult<T> | GroupResult<T> {
+  const isResult = tuple instanceof AsyncResult || tuple instanceof GroupResult;
+  return (isResult ? tuple : build(parseTuple(tuple), backend)) as AsyncResult<T> | GroupResult<T>;
 }
 
 /** @throws the error of a failure, unless `propagate` is false */

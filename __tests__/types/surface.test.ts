@@ -87,7 +87,13 @@ it('has the types of waits and results that are promised', () => {
   };
   expectTypeOf(use).toBeFunction();
   expectTypeOf<ReturnType<api.Clock['after']>>().toEqualTypeOf<api.Timer>();
-  expectTypeOf<ReturnType<Api['resultFromTuple']>>().toEqualTypeOf<api.AsyncResult | api.GroupResult>();
+  const read = async (of: Api['resultFromTuple'], source: api.ResultSource): Promise<void> => {
+    expectTypeOf(of([['a', null], null], source)).toEqualTypeOf<api.AsyncResult | api.GroupResult>();
+    const typed = of<number>([['a', null], null], source);
+    expectTypeOf(typed).toEqualTypeOf<api.AsyncResult<number> | api.GroupResult<number>>();
+    expectTypeOf(await typed.get({ timeout: 10 })).toEqualTypeOf<number | number[]>();
+  };
+  expectTypeOf(read).toBeFunction();
   expectTypeOf<api.GroupTuple>().toExtend<api.ResultTuple>();
   expectTypeOf<api.ReadyState>().toEqualTypeOf<'SUCCESS' | 'FAILURE' | 'REVOKED'>();
   expectTypeOf<api.ReadyState>().toExtend<api.CeleryState>();
