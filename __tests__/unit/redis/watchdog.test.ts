@@ -72,12 +72,14 @@ describe('the watchdog', () => {
   });
 
   it.each([
-    ['a few bytes', 1, 12_000],
-    ['2 MiB a second', 2 * MIB, 6000],
+    ['a few bytes', 0, 1, 12_000],
+    ['a few bytes, after many before the PING', 100 * MIB, 1, 12_000],
+    ['2 MiB a second', 0, 2 * MIB, 6000],
   ])(
     'takes other bytes for a sign of life, for twice deadAfter and a second a MiB: %s',
-    async (_, bytes, unanswered) => {
+    async (_, before, bytes, unanswered) => {
       const { clock, dog, stream, pings, deaths } = watch();
+      stream.bytesRead = before;
       dog.answered();
       await clock.advance(2000);
       expect(pings).toHaveLength(1);
