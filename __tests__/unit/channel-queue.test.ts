@@ -39,6 +39,7 @@ describe('a queue of channels', () => {
   it.each([
     [['a'], ['b', 'c'], ['b', 'c', 'a']],
     [['a', 'b'], ['c'], ['a', 'b', 'c']],
+    [['a'], ['b'], ['a', 'b']],
     [[], ['a'], ['a']],
   ])('takes over %j and %j, which is empty then', (first, second, all) => {
     const [queue, other] = [queueOf(...first), queueOf(...second)];
