@@ -24,7 +24,8 @@ class FakeCaller implements Caller {
   readonly calls: Call<unknown>[] = [];
   readonly log: string[] = [];
   readonly ran: Ran[] = [];
-  readonly stored = new Map<string, string>();
+  /** A number stands for what no Redis would answer a GET with. */
+  readonly stored = new Map<string, string | number>();
   outcomes: (ran: Ran) => string = ({ keys }) => keys.map(() => '1').join(';;');
   failure: Error | undefined;
 
@@ -67,9 +68,9 @@ class FakeCaller implements Caller {
     },
   };
 
-  #get(key: string): Buffer | null {
+  #get(key: string): Buffer | number | null {
     const value = this.stored.get(key);
-    return value === undefined ? null : Buffer.from(value);
+    return typeof value === 'string' ? Buffer.from(value) : (value ?? null);
   }
 }
 
@@ -157,6 +158,14 @@ describe('a read', () => {
     caller.failure = error;
     await expect(all([store.read('a'), store.read('b')])).resolves.toEqual([error, error]);
     expect(caller.log).toEqual(['MGET 2']);
+  });
+
+  it.each([[['a']], [['b', 'a']]])('rejects when what it is given is no value: %j', async (keys) => {
+    caller.stored.set('a', 5);
+    await expect(store.readMany(keys)).rejects.toMatchObject({
+      code: 'CELERY_BACKEND_UNAVAILABLE',
+      message: 'What answered the read of a gave number for a value: it is no Redis.',
+    });
   });
 
   it('leaves after the writes of its turn', async () => {
@@ -272,6 +281,16 @@ describe('a guarded write', () => {
     expect([first, third]).toEqual(['stored', 'stored']);
     expect(second).toMatchObject({ code: 'CELERY_BACKEND_REFUSED', reply: 'WRONGTYPE' });
     expect((second as Error).message).toBe('Redis refused the store of b: WRONGTYPE Operation against a key');
+  });
+
+  it('says how to allow what was refused of its key', async () => {
+    caller.outcomes = ({ keys }) =>
+      keys.map(() => "NOPERM this user has no permissions to run the 'setex' command").join(';;');
+    const refusals = await all(['a', 'b'].map((key) => write(key)));
+    for (const refusal of refusals) {
+      expect(refusal).toMatchObject({ reply: 'NOPERM', message: expect.stringContaining("for user 'worker'") });
+      expect((refusal as Error).message).toContain('(allow it: ACL SETUSER');
+    }
   });
 
   it('rejects when the script has no outcome for its key', async () => {
