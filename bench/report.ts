@@ -102,9 +102,23 @@ export function markdown(cells: readonly (readonly string[])[]): string {
   return [line(head), rule, ...cells.slice(1).map(line)].join('\n');
 }
 
-/** The same run with the figures of another put in the place of those of the same questions. */
+/** What may differ between the pieces of a run: the date, and the system with its load. */
+const OF_A_PIECE = ['date', 'system'];
+
+/**
+ * The same run with the figures of another put in the place of those of the same questions. Date, load and `rounds` are those
+ * of the last piece, versions those of all who were asked in any.
+ *
+ * @throws Error where the pieces differ in the machine or in a version
+ */
 export function merge(before: Run | undefined, run: Run): Run {
   const asked = new Set(run.figures.map(({ question }) => question));
   const kept = before?.figures.filter(({ question }) => !asked.has(question)) ?? [];
-  return { ...run, figures: [...kept, ...run.figures] };
+  if (!before || kept.length === 0) return run;
+  for (const [name, is] of Object.entries(run.where)) {
+    const was = before.where[name] ?? is;
+    if (was !== is && !OF_A_PIECE.includes(name))
+      throw new Error(`The pieces differ in ${name}: ${was}, and now ${is}.`);
+  }
+  return { ...run, where: { ...before.where, ...run.where }, figures: [...kept, ...run.figures] };
 }

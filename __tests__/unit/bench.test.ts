@@ -144,8 +144,8 @@ describe('the verdicts', () => {
 });
 
 describe('a run in pieces', () => {
-  const run = (question: string, value: number): Run => ({
-    where: {},
+  const run = (question: string, value: number, where: Run['where'] = {}): Run => ({
+    where,
     rounds: 1,
     floor: 'ioredis',
     figures: [answer(`figure of ${question}`, { a: [value] }, question)],
@@ -157,6 +157,19 @@ describe('a run in pieces', () => {
       ['fan', 2],
       ['wake', 3],
     ]);
+  });
+
+  it('has the versions of all that were asked in any, and the date of the last', () => {
+    const first = run('wake', 1, { date: 'Monday', node: 'v20', bullmq: '6' });
+    const { where } = merge(first, run('hops', 2, { date: 'Tuesday', node: 'v20', ioredis: '5' }));
+    expect(where).toEqual({ date: 'Tuesday', node: 'v20', bullmq: '6', ioredis: '5' });
+  });
+
+  it('is refused where a version differs, unless nothing of the other is left', () => {
+    const first = run('wake', 1, { node: 'v20' });
+    const again = run('wake', 2, { node: 'v22' });
+    expect(() => merge(first, run('hops', 2, { node: 'v22' }))).toThrow('differ in node: v20, and now v22');
+    expect(merge(first, again)).toEqual(again);
   });
 });
 
