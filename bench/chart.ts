@@ -1,10 +1,10 @@
-/** `npm run bench:chart`: results/latest.json to docs/bench.svg, and to the table of goals in docs/performance.md. */
+/** `npm run bench:chart`: results/latest.json to docs/bench.svg, and to the tables of docs/performance.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Panel, panels, wordsOf } from './chart-panels.ts';
-import { goalRows } from './goals.ts';
+import { fill } from './guide.ts';
 import { folderOf, install } from './packages.ts';
-import { markdown, type Run } from './report.ts';
+import type { Run } from './report.ts';
 
 /** What is used of echarts. Its own types would need it installed for the compiler to be content with this file. */
 interface ECharts {
@@ -118,9 +118,4 @@ async function draw(run: Run): Promise<string> {
 const run = JSON.parse(readFileSync(at('results/latest.json'), 'utf8')) as Run;
 writeFileSync(at('../docs/bench.svg'), `${await draw(run)}\n`);
 const guide = at('../docs/performance.md');
-const [before = '', , after] = readFileSync(guide, 'utf8').split(/(?<=<!-- goals -->\n)(.*?)(?=<!-- \/goals -->)/s);
-if (after === undefined) throw new Error('docs/performance.md has lost the marks of its table of goals.');
-writeFileSync(
-  guide,
-  `${before}\n${markdown(goalRows(run.figures))}\n\n![The figures of this package and of others as ratios to the floor, a panel a figure](bench.svg)\n\n${after}`,
-);
+writeFileSync(guide, fill(readFileSync(guide, 'utf8'), run));

@@ -18,6 +18,8 @@ export interface Verdict {
   readonly measure: string;
   readonly goal: string;
   readonly measured: string;
+  /** The least and the greatest of its rounds. */
+  readonly range: string;
   /** `-`: the run does not say. */
   readonly met: 'yes' | 'no' | '-';
 }
@@ -65,6 +67,7 @@ export function verdict(answers: readonly Answer[], goal: Goal): Verdict {
     measure,
     goal: atMost === undefined ? `>= ${shown(atLeast ?? NaN, goal)}` : `<= ${shown(atMost, goal)}`,
     measured: shown(value, goal),
+    range: values && !Number.isNaN(value) ? `${shown(values.min, goal)} to ${shown(values.max, goal)}` : '-',
     met: Number.isNaN(value) ? '-' : reached ? 'yes' : 'no',
   };
 }
@@ -73,7 +76,7 @@ export function verdict(answers: readonly Answer[], goal: Goal): Verdict {
 export function goalRows(answers: readonly Answer[], goals: readonly Goal[] = GOALS): string[][] {
   const found = goals.map((goal) => verdict(answers, goal));
   return [
-    ['measure', 'goal', 'measured', 'met'],
-    ...found.map(({ measure, goal, measured, met }) => [measure, goal, measured, met]),
+    ['measure', 'goal', 'measured', 'of rounds', 'met'],
+    ...found.map(({ measure, goal, measured, range, met }) => [measure, goal, measured, range, met]),
   ];
 }

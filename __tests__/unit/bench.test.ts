@@ -123,7 +123,7 @@ describe('the verdicts', () => {
   });
 
   it('does not call a goal met, nor missed, that was not measured', () => {
-    expect(verdict([], most)).toEqual({ measure: 'm', goal: '<= 1.05x', measured: '-', met: '-' });
+    expect(verdict([], most)).toEqual({ measure: 'm', goal: '<= 1.05x', measured: '-', range: '-', met: '-' });
   });
 
   it('shows ratios and figures', () => {
@@ -134,11 +134,16 @@ describe('the verdicts', () => {
     });
   });
 
+  it('shows the least and the greatest round beside the median', () => {
+    const rounds = { [OURS]: [130, 90, 100], ioredis: [100, 100, 100] };
+    expect(verdict([answer('f', rounds)], most)).toMatchObject({ measured: '1.00x', range: '0.90x to 1.30x' });
+  });
+
   it('has a row for each goal', () => {
     expect(
       goalRows([])
         .slice(1)
-        .map((row) => row[3]),
+        .map((row) => row[4]),
     ).toEqual(GOALS.map(() => '-'));
   });
 });
