@@ -40,6 +40,27 @@ it.each(doors)('names every public type and value of %s in a test in __tests__/t
   expect(names.filter((name) => !named.has(name))).toEqual([]);
 });
 
+/** The members of each class in the report of the API, as `Class.member`. */
+function membersOfClasses(): string[] {
+  const found: string[] = [];
+  let name: string | undefined;
+  for (const line of readFileSync('etc/celery-redis-backend.api.md', 'utf8').split('\n')) {
+    const [, opened] = /^(?:abstract )?class (\w+)/.exec(line) ?? [];
+    const [, member] = /^ {4}(?:(?:static|readonly|get|set) )*(\w+)\??[(:<]/.exec(line) ?? [];
+    if (opened !== undefined) name = opened;
+    else if (line.startsWith('}')) name = undefined;
+    else if (name !== undefined && member !== undefined && member !== 'constructor') found.push(`${name}.${member}`);
+  }
+  return [...new Set(found)];
+}
+
+it('names every public member of every class in a test in __tests__/types', () => {
+  const named = new Set(tests.join('\n').match(/(?<=\.|\['|toHaveProperty\(')\w+/g));
+  const members = membersOfClasses();
+  expect(members.length).toBeGreaterThan(100);
+  expect(members.filter((member) => !named.has(member.split('.')[1] ?? ''))).toEqual([]);
+});
+
 it('has the types of workers that are promised', () => {
   const use = async (backend: api.BaseBackend, request: api.TaskRequest): Promise<void> => {
     const store: api.StoreOptions = { request, traceback: null };
