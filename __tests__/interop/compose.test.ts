@@ -66,8 +66,8 @@ describe(`the stack of docker-compose.yml on this machine, with Celery ${findCel
       'typescript.progress(3) = 3',
       'typescript.fail("the card was declined") failed with CardDeclined: the card was declined',
     ]);
-    expect(lines).toContain('python.progress(3) is at { done: 3, of: 3 }');
-    expect(lines).toContain('typescript.progress(3) is at { done: 3, of: 3 }');
+    expect(lines).toContain('python.progress(3) is at { current: 3, total: 3 }');
+    expect(lines).toContain('typescript.progress(3) is at { current: 3, total: 3 }');
   });
 
   it('lets a Python producer get results of the TypeScript worker', () => {

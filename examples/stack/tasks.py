@@ -48,7 +48,7 @@ def fail(reason):
 @app.task(name="python.progress", bind=True)
 def progress(self, steps):
     for step in range(1, steps + 1):
-        self.update_state(state="PROGRESS", meta={"done": step, "of": steps})
+        self.update_state(state="PROGRESS", meta={"current": step, "total": steps})
         time.sleep(0.2)
     return steps
 

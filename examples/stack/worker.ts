@@ -34,8 +34,8 @@ const tasks: Readonly<Record<string, TaskFunction>> = {
     throw new CardDeclined(reason);
   },
   'typescript.progress': async ([steps = 0]: readonly number[], context) => {
-    for (let done = 1; done <= steps; done++) {
-      await context.progress({ done, of: steps });
+    for (let current = 1; current <= steps; current++) {
+      await context.progress({ current, total: steps });
       await setTimeout(200);
     }
     return steps;

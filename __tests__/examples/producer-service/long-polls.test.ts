@@ -19,7 +19,7 @@ describe('a long poll', () => {
     const taskId = randomUUID();
     const answer = service.ask(url(taskId));
     await awaited(service.backend, taskId);
-    await progress(service.backend, taskId, { done: 1, of: 2 });
+    await progress(service.backend, taskId, { current: 1, total: 2 });
     await succeed(service.backend, taskId, 5);
     expect((await answer).json).toEqual({ taskId, status: 'SUCCESS', result: 5 });
   });

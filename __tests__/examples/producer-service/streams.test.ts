@@ -29,7 +29,7 @@ describe('a stream', () => {
     const answer = service.ask(url(one, two));
     await Promise.all([awaited(service.backend, one), awaited(service.backend, two)]);
     await start(service.backend, one, { pid: 1 });
-    await progress(service.backend, one, { done: 1, of: 2 });
+    await progress(service.backend, one, { current: 1, total: 2 });
     await fail(service.backend, two, pythonError('shop.CardDeclined', 'no money'));
     await succeed(service.backend, one, 5);
     const { headers, text } = await answer;
@@ -39,7 +39,7 @@ describe('a stream', () => {
     const state = { event: 'state', task: 'python.add' };
     expect(told(one)).toEqual([
       { ...state, taskId: one, status: 'STARTED', result: { pid: 1 } },
-      { ...state, taskId: one, status: 'PROGRESS', result: { done: 1, of: 2 } },
+      { ...state, taskId: one, status: 'PROGRESS', result: { current: 1, total: 2 } },
       { ...state, taskId: one, status: 'SUCCESS', result: 5 },
     ]);
     const error = { code: 'CELERY_TASK_FAILED', type: 'CardDeclined', message: 'no money' };
@@ -50,8 +50,8 @@ describe('a stream', () => {
 
   it('shows the present state first to a client that comes again', async () => {
     const taskId = randomUUID();
-    await progress(service.backend, taskId, { done: 1, of: 2 });
-    const client = await service.open(url(taskId), '"status":"PROGRESS","result":{"done":1,"of":2}');
+    await progress(service.backend, taskId, { current: 1, total: 2 });
+    const client = await service.open(url(taskId), '"status":"PROGRESS","result":{"current":1,"total":2}');
     client.destroy();
   });
 

@@ -61,11 +61,11 @@ class Task {
     this.#end();
   }
 
-  #progress({ done, of }) {
+  #progress({ current, total }) {
     const bar = find('progress', this.row);
-    Object.assign(bar, { hidden: false, max: of, value: done });
-    bar.setAttribute('aria-label', `${done} of ${of}`);
-    this.#note(`PROGRESS ${done}/${of}`);
+    Object.assign(bar, { hidden: false, max: total, value: current });
+    bar.setAttribute('aria-label', `${current} of ${total}`);
+    this.#note(`PROGRESS ${current}/${total}`);
   }
 
   #note(what) {
