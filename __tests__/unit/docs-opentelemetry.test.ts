@@ -1,10 +1,10 @@
-/** The recipes of docs/opentelemetry.md for Prometheus, run and scraped. */
+/** The recipes of docs/opentelemetry.md: for traces, with messages that are looked at; for Prometheus, scraped. */
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { ExampleFolder, examplesOf } from '../support/docs.ts';
 
-const [, exporter = '', page = ''] = examplesOf('docs/opentelemetry.md');
+const [, traces = '', exporter = '', page = ''] = examplesOf('docs/opentelemetry.md');
 let folder: ExampleFolder;
 
 beforeEach(() => {
@@ -35,6 +35,49 @@ async function freePort(): Promise<number> {
   await new Promise((closed) => server.close(closed));
   return port;
 }
+
+/** In the place of a broker: keeps the headers of what it is sent. */
+const BROKER = `
+export const sent = [];
+export class Redis {
+  async lpush(queue, text) {
+    sent.push(JSON.parse(text).headers);
+    return 1;
+  }
+}`;
+
+/** What an SDK does at its start. */
+const SDK = `
+import { trace } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
+import { requestFromMessage } from 'celery-redis-backend';
+import { chain, signature } from 'celery-redis-backend/canvas';
+import { sent } from './broker.mts';
+
+context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+propagation.setGlobalPropagator(new W3CTraceContextPropagator());
+const tracer = new BasicTracerProvider().getTracer('test');
+`;
+
+it('the recipe for messages puts the trace into what is sent, and into what a worker sends after it', () => {
+  folder.write('broker.mts', BROKER);
+  const use = `
+const caller = await tracer.startActiveSpan('caller', async (span) => {
+  await canvas.apply(chain([signature('tasks.one'), signature('tasks.two')]));
+  return span.spanContext();
+});
+const [first] = sent;
+const next = { ...signature('tasks.two'), options: { task_id: 'two' } };
+const request = requestFromMessage({ headers: first, properties: {}, body: [[], {}, { chain: [next] }] });
+await inTrace(request, () => canvas.sendNext(request, 1));
+const expected = '00-' + caller.traceId + '-' + caller.spanId + '-01';
+console.log(sent.map(({ task, traceparent }) => [task, traceparent === expected].join(' ')).join());
+`;
+  const program = [traces.replace("'ioredis'", "'./broker.mts'"), SDK, use].join('\n');
+  expect(folder.run('traces.mts', program)).toEqual(['tasks.one true,tasks.two true']);
+});
 
 describe('the recipes for Prometheus', () => {
   it('serve the metrics of OpenTelemetry', async () => {
