@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util';
 import { transformSync } from 'esbuild';
 import { load } from 'js-yaml';
 import { createProgram } from '../../src/cli/program.ts';
-import { blocksOf, DOCUMENTS, examplesOf } from '../support/docs.ts';
+import { blocksOf, DOCUMENTS, examplesOf, rowsOf, sectionOf } from '../support/docs.ts';
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as {
   readonly scripts: Readonly<Record<string, string>>;
@@ -69,6 +69,29 @@ it.each(DOCUMENTS)('%s names no command of the command line that there is not', 
     .flatMap((text) => [...text.matchAll(new RegExp(`(?:^|\\| |npx |\\$\\()(?:${programs}) (\\w[\\w-]*)`, 'gm'))])
     .map(([, command]) => command);
   expect(named.filter((name) => !commands.includes(name ?? ''))).toEqual([]);
+});
+
+/** The flags of a command, with those that all have. */
+function flagsOf(name: string): Set<string | undefined> {
+  const own = program.commands.find((command) => command.name() === name)?.options ?? [];
+  return new Set(['--help', '--version', ...[...program.options, ...own].flatMap(({ long, short }) => [long, short])]);
+}
+
+it.each(DOCUMENTS)('%s gives a command of the command line no flag that it does not have', (path) => {
+  const programs = Object.keys(manifest.bin).join('|');
+  const calls = readFileSync(path, 'utf8').matchAll(new RegExp(`(?:${programs}) (\\w[\\w-]*)([^\\n|\`)&;#]*)`, 'g'));
+  const unknown = [...calls].flatMap(([call, command = '', rest = '']) =>
+    [...rest.matchAll(/(?<=\s)--?[a-z][\w-]*/g)].flatMap(([flag]) => (flagsOf(command).has(flag) ? [] : [call])),
+  );
+  expect(unknown).toEqual([]);
+});
+
+it('docs/cli.md has every command in its table, and says what every flag is for', () => {
+  const rows = rowsOf(sectionOf('docs/cli.md', 'Commands')).map(([call = '']) => call.split(' ')[0]);
+  expect(rows.sort()).toEqual(commands.toSorted());
+  const said = new Set(readFileSync('docs/cli.md', 'utf8').match(/--[a-z][\w-]*/g));
+  const flags = [program, ...program.commands].flatMap(({ options }) => options.map(({ long }) => long ?? ''));
+  expect(flags.filter((flag) => flag !== '--version' && !said.has(flag))).toEqual([]);
 });
 
 it('a test runs the examples of every document that has some', () => {
