@@ -271,7 +271,8 @@ export class Waiting {
     if (meta instanceof WaitFailure) return meta;
     this.#drop(taskId, meta);
     if (limits.trace) limits.trace.by = 'read';
-    const end = await consumer.known.wait(meta, limits);
+    // Of what is not stored nothing is shown, as by a wait that goes on.
+    const end = meta === PENDING_META ? meta : await consumer.known.wait(meta, limits);
     if (end instanceof WaitFailure || isReady(end.status)) return end;
     consumer.tally.timeouts += 1;
     return new WaitFailure('timeout', () => new TimeoutError(taskId, 0, 'unready'));

@@ -176,6 +176,18 @@ describe('watch', () => {
     expect(seen).toEqual([['PROGRESS', 1]]);
   });
 
+  it('with a timeout of 0 shows nothing of a task of which nothing is stored, nor is an observer shown it', async () => {
+    await using results = new Results();
+    const { seen, over } = read(results.backend.watch('t', { timeout: 0 }));
+    expect(await over).toMatchObject({ code: 'CELERY_TIMEOUT', timeout: 0 });
+    const onMessage = (meta: TaskMeta): unknown => seen.push(meta);
+    expect(await outcome(results.backend.waitFor('t', { timeout: 0, onMessage }))).toBeInstanceOf(TimeoutError);
+    expect(seen).toEqual([]);
+    results.put('t', 'PENDING', null);
+    expect(await outcome(results.backend.waitFor('t', { timeout: 0, onMessage }))).toBeInstanceOf(TimeoutError);
+    expect(seen).toMatchObject([{ status: 'PENDING', task_id: 't' }]);
+  });
+
   it('ends by its signal at once, before what is unread, also if that is the ready state', async () => {
     await using results = new Results();
     const controller = new AbortController();
