@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { InvalidArgumentError, TimeoutError } from '../../src/index.ts';
+import { type BaseBackend, InvalidArgumentError, TimeoutError } from '../../src/index.ts';
 import { outcome } from '../support/contract/context.ts';
 import { Results } from '../support/results.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
@@ -154,6 +154,32 @@ describe('waitForAny', () => {
     await clock.advance(1_000);
     expect(await late).toMatchObject({ code: 'CELERY_TIMEOUT', taskId: 'a' });
     expect(await outcome(results.backend.waitForAny([]))).toBeInstanceOf(InvalidArgumentError);
+  });
+});
+
+describe('every way to wait', () => {
+  const calls: Readonly<Record<string, (backend: BaseBackend, signal: AbortSignal) => Promise<unknown>>> = {
+    waitFor: (backend, signal) => backend.waitFor('a', { signal }),
+    waitForMeta: (backend, signal) => backend.waitForMeta('a', { signal }),
+    settle: (backend, signal) => backend.settle('a', { signal }),
+    watch: (backend, signal) => backend.watch('a', { signal }).next(),
+    asCompleted: (backend, signal) => backend.asCompleted(['a', 'b'], { signal }).next(),
+    waitForAll: (backend, signal) => backend.waitForAll(['a', 'b'], { signal }),
+    waitForAny: (backend, signal) => backend.waitForAny(['a', 'b'], { signal }),
+  };
+
+  it.each(Object.entries(calls))('ends by its signal, before it begins and while it waits: %s', async (_, call) => {
+    await using results = new Results();
+    const reason = new Error('enough');
+    expect(await outcome(call(results.backend, AbortSignal.abort(reason)))).toBe(reason);
+    expect(results.backend.stats()).toMatchObject({ waits: 0, channels: 0 });
+    const controller = new AbortController();
+    const wait = outcome(call(results.backend, controller.signal));
+    while (results.backend.stats().channels === 0) await settle();
+    controller.abort(reason);
+    expect(await wait).toBe(reason);
+    await results.waiting(0);
+    expect(results.backend.stats().waits).toBe(0);
   });
 });
 

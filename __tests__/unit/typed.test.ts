@@ -2,9 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import { type } from 'arktype';
 import * as v from 'valibot';
 import { z } from 'zod';
-import { InvalidArgumentError, ResultInvalidError, type StandardSchema, tasks } from '../../src/index.ts';
+import {
+  InvalidArgumentError,
+  ResultInvalidError,
+  type StandardSchema,
+  tasks,
+  type TypedTask,
+  type WatchOptions,
+} from '../../src/index.ts';
 import { outcome } from '../support/contract/context.ts';
 import { Results } from '../support/results.ts';
+import { settle } from '../support/virtual-clock.ts';
 
 interface Price {
   cents: number;
@@ -56,6 +64,39 @@ describe('the handle of a task', () => {
     expect(await group.get()).toEqual(['a', 'b']);
     expect(await (await ship.restoreGroup('g'))?.get()).toEqual(['a', 'b']);
     expect(await ship.restoreGroup('none')).toBeNull();
+  });
+});
+
+describe.each([
+  ['without a schema', undefined],
+  ['with a schema', z.string()],
+])('the handle of a task %s', (_, schema) => {
+  type Ship = TypedTask<string>;
+  type Limits = Pick<WatchOptions, 'timeout' | 'signal'>;
+  const calls: Readonly<Record<string, (ship: Ship, limits: Limits) => Promise<unknown>>> = {
+    waitFor: (ship, limits) => ship.waitFor('x', limits),
+    watch: (ship, limits) => ship.watch('x', limits).next(),
+    asCompleted: (ship, limits) => ship.asCompleted(['x', 'y'], limits).next(),
+    waitForAll: (ship, limits) => ship.waitForAll(['x', 'y'], limits),
+    waitForAny: (ship, limits) => ship.waitForAny(['x', 'y'], limits),
+    get: (ship, limits) => ship.result('x').get(limits),
+    'get of a group': (ship, limits) => ship.group('g', ['x', 'y']).get(limits),
+  };
+
+  it.each(Object.entries(calls))('has the limit and the signal of the call: %s', async (_name, call) => {
+    await using results = new Results();
+    const ship = tasks<Tasks>(results.backend).task('orders.ship', schema);
+    expect(await outcome(call(ship, { timeout: 0 }))).toMatchObject({
+      code: 'CELERY_TIMEOUT',
+      taskId: 'x',
+      timeout: 0,
+    });
+    const controller = new AbortController();
+    const wait = outcome(call(ship, { signal: controller.signal }));
+    while (results.backend.stats().channels === 0) await settle();
+    controller.abort('enough');
+    expect(await wait).toBe('enough');
+    await results.waiting(0);
   });
 });
 
