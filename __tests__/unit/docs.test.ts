@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { inspect } from 'node:util';
+import { CELERIES, NODES, SERVERS } from '../../scripts/matrix/cells.ts';
 import { ENV_VARIABLES } from '../../src/env.ts';
 import * as door from '../../src/index.ts';
 import { blocksOf, DOCUMENTS, GUIDES, linksOf, rowsOf, sectionOf } from '../support/docs.ts';
@@ -145,6 +146,16 @@ describe('the table of compatibility', () => {
     }
     const range = recorded.map(({ recorded: by }) => by.celery.split('.').slice(0, 2).join('.'));
     expect(rows.get('Celery')?.[0]).toBe(range.sort().join(' to '));
+  });
+
+  it('has, as tested, each version that the matrix runs', () => {
+    const tested = (name: string): string => ` ${rows.get(name)?.[1] ?? ''}`;
+    const untold = [
+      ...NODES.filter((node) => !new RegExp(`[ ,]${node}(?![\\d])`).test(tested('Node'))),
+      ...CELERIES.filter((celery) => !tested('Celery').includes(` ${celery}.`)),
+      ...SERVERS.filter((server) => !tested('Redis').includes(`${server.replace('redis', '').replace('v', 'V')}.`)),
+    ];
+    expect(untold).toEqual([]);
   });
 });
 
