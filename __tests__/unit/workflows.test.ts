@@ -98,6 +98,18 @@ describe('the matrix', () => {
   });
 });
 
+it('the cells of a server run each test of what the scripts do there, with both majors of ioredis', () => {
+  const scripts = ['store', 'serializers', 'chords', 'chord-scenarios'].map(
+    (name) => `__tests__/redis/${name}.test.ts`,
+  );
+  for (const server of SERVERS) {
+    const cells = CELLS.filter((cell) => cell.server === server);
+    expect(cells.map(({ project }) => project)).toEqual(['ioredis5', 'ioredis6']);
+    for (const { tests } of cells) expect(scripts.filter((file) => !new RegExp(tests).test(file))).toEqual([]);
+  }
+  for (const file of scripts) accessSync(file);
+});
+
 describe('the release', () => {
   it('is begun by a tag alone, and checked before it is published', () => {
     const { on, jobs } = workflowOf('release.yml');

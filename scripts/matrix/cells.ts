@@ -24,9 +24,10 @@ const files = (folder: string, names: string): string => `__tests__/${folder}/($
 
 const LANGUAGE = '(json|msgpack|yaml|superjson|dates|waiting|deadlines|turns|retry|diagnostics|env|cache|layers).*';
 const CONNECTIONS = files('redis', 'contract|connection|reconnect|close|tls|watchdog');
+/** Scripts above all: what guards a SUCCESS, of each serializer, and counts chords. */
 const COMMANDS = files(
   'redis',
-  'contract|store|storing|chords|acl|acl-contract|login|tls|sentinel-contract|cluster-contract',
+  'contract|store|storing|serializers|chords|chord-scenarios|acl|acl-contract|login|tls|sentinel-contract|cluster-contract',
 );
 const WIRE = 'recorded|json|serializers|states|values|exceptions|groups|waiting|canvas|canvas-messages';
 /** The oldest and the newest Celery. */
