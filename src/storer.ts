@@ -94,14 +94,14 @@ export class Storer {
     const before = this.#tails.get(taskId);
     // A try may take a second more for each MiB that is on the way, whosever it is.
     const untilMs = this.#clock.now() + this.#patienceMs + (this.#backlog.bytes / MIB) * 1000;
-    const outcome = before ? before.then(() => this.#run(job, untilMs)) : this.#run(job, untilMs);
-    const tail = outcome.catch(() => undefined);
-    this.#tails.set(taskId, tail);
+    const begin = (): Promise<T> => this.#run(job, untilMs);
+    const outcome = before ? before.then(begin, begin) : begin();
+    this.#tails.set(taskId, outcome);
     try {
       return await outcome;
     } finally {
       this.#backlog.remove(bytes);
-      if (this.#tails.get(taskId) === tail) this.#tails.delete(taskId);
+      if (this.#tails.get(taskId) === outcome) this.#tails.delete(taskId);
     }
   }
 
@@ -123,7 +123,7 @@ export class Storer {
   }
 
   async #settled(): Promise<void> {
-    while (this.#tails.size > 0) await Promise.all(this.#tails.values());
+    while (this.#tails.size > 0) await Promise.allSettled(this.#tails.values());
   }
 
   #admit(job: StoreJob<unknown>): void {

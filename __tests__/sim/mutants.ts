@@ -58,17 +58,17 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'a store reads first and writes then, as Celery does',
     file: 'redis/store.ts',
-    from: `const outcome = guard.probe === undefined ? UNKNOWN : await this.#add(write, guard.probe);`,
+    from: `let outcome = guard && probe === null ? UNKNOWN : await this.#add(write, probe);`,
     to: `const [before] = await this.#get([write.key]);
-    if (before && guard.isSuccess(before)) return KEPT;
-    const outcome = await this.#add(write, null);`,
+    if (before && guard?.isSuccess(before)) return 'kept';
+    let outcome = await this.#add(write, null);`,
     caughtBy: ['a SUCCESS stays'],
   },
   {
     title: 'stores of one task do not wait for one another',
     file: 'storer.ts',
-    from: `before ? before.then(() => this.#run(job, untilMs)) : this.#run(job, untilMs)`,
-    to: `(void before, this.#run(job, untilMs))`,
+    from: `before ? before.then(begin, begin) : begin()`,
+    to: `(void before, begin())`,
     caughtBy: ['stores of one process leave in order'],
   },
   {

@@ -185,11 +185,11 @@ export class Connection implements Caller {
     return this.#state === 'ready' && this.#link?.client.stream.writable ? this.#link.client : undefined;
   }
 
-  async #send<T>(client: RedisClient, call: Call<T>, acceptedMs: number): Promise<T> {
+  #send<T>(client: RedisClient, call: Call<T>, acceptedMs: number): Promise<T> {
     const { clock, address } = this.#options;
     const timeoutMs = call.timeoutMs ?? this.#options.timeoutMs;
     if (call.patient) return call.send(client);
-    return withDeadline(client.stream, async () => call.send(client), {
+    return withDeadline(client.stream, () => call.send(client), {
       clock,
       acceptedMs,
       timeoutMs,

@@ -40,15 +40,16 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
       // After a stall of our own the reply may lie unread in the socket: look at it before judging.
       timer = clock.after(left(), () => setImmediate(judge));
     };
-    addTraffic(stream, bytes);
     const answer = send();
+    addTraffic(stream, bytes);
     arm();
     const settle = (): void => {
       settled = true;
       timer.cancel();
       addTraffic(stream, -bytes);
     };
-    answer.finally(settle).then(resolve, reject);
+    answer.then(settle, settle);
+    answer.then(resolve, reject);
   });
 }
 

@@ -108,28 +108,29 @@ return tostring(store(KEYS[1], ARGV[1], ARGV[2]))`,
 
 type ScriptCommand = (...words: (string | Buffer)[]) => Promise<unknown>;
 
-/** Runs a script of writes. Resolves to the outcome of each key: one of the numbers, or the text of an error. */
-export async function runScript(
-  client: RedisClient,
-  script: Script,
-  keys: readonly string[],
-  args: readonly (string | Buffer)[],
-): Promise<(number | string)[]> {
-  const outcomes = String(await callScript(client, script, keys, args));
-  return outcomes.split(SEPARATOR).map((outcome) => (/^\d$/.test(outcome) ? Number(outcome) : outcome));
+/** What a script of writes replied, by its keys: one of the numbers, or the text of an error. */
+export function outcomesOf(reply: unknown): (number | string)[] {
+  return String(reply)
+    .split(SEPARATOR)
+    .map((outcome) => (/^\d$/.test(outcome) ? Number(outcome) : outcome));
 }
 
 /** Runs a script: EVALSHA, and EVAL after NOSCRIPT. Texts in its reply are strings. */
-export async function callScript(
+export function callScript(
   client: RedisClient,
   script: Script,
   keys: readonly string[],
   args: readonly (string | Buffer)[],
 ): Promise<unknown> {
-  const commands = client as RedisClient & Record<string, ScriptCommand | undefined>;
   const name = `${script.name}For${keys.length}`;
-  if (!commands[name]) client.defineCommand(name, { lua: script.lua, numberOfKeys: keys.length });
-  return commands[name]?.(...keys, ...args);
+  const commands = client as RedisClient & Record<string, ScriptCommand | undefined>;
+  const command = commands[name] ?? define(client, name, { lua: script.lua, numberOfKeys: keys.length });
+  return command.call(client, ...keys, ...args);
+}
+
+function define(client: RedisClient, name: string, definition: { lua: string; numberOfKeys: number }): ScriptCommand {
+  client.defineCommand(name, definition);
+  return Reflect.get(client, name) as ScriptCommand;
 }
 
 /** The longest payload, in units of UTF-16, that is sent as text. */

@@ -13,7 +13,8 @@ import {
   UNGUARDED_WRITE,
   UNKNOWN,
   probedWrite,
-  runScript,
+  callScript,
+  outcomesOf,
   toArgument,
 } from './scripts.ts';
 import type { Script } from './scripts.ts';
@@ -96,7 +97,10 @@ export class RedisStore implements ResultStore {
    * @throws BackendError with `reply` `'WRONGTYPE'` when the key holds something that is no result; it is left alone
    */
   async write(write: Write): Promise<StoreOutcome> {
-    const outcome = await this.#write(write);
+    const { guard } = write;
+    const probe = guard?.probe ?? null;
+    let outcome = guard && probe === null ? UNKNOWN : await this.#add(write, probe);
+    if (outcome === UNKNOWN && guard) outcome = await this.#writeCompared(write, guard);
     if (outcome === KEPT) return 'kept';
     if (outcome !== UNANNOUNCED) return 'stored';
     this.#warnings.warn(
@@ -171,13 +175,6 @@ export class RedisStore implements ResultStore {
     return keys.map(() => undefined);
   }
 
-  async #write(write: Write): Promise<number> {
-    const { guard } = write;
-    if (!guard) return this.#add(write, null);
-    const outcome = guard.probe === undefined ? UNKNOWN : await this.#add(write, guard.probe);
-    return outcome === UNKNOWN ? this.#writeCompared(write, guard) : outcome;
-  }
-
   #add({ key, payload, ttl }: Write, probe: string | null): Promise<number> {
     this.#removals.flush();
     return new Promise((resolve, reject) => {
@@ -240,19 +237,21 @@ export class RedisStore implements ResultStore {
       key: keys[0] ?? null,
       bytes: args.reduce((sum, { length }) => sum + length, 0),
       lua: script.lua,
-      send: async (client) => {
-        const outcomes = await runScript(client, script, keys, args);
-        // It concerns the connection, and so every key.
-        const readOnly = outcomes.find((outcome) => typeof outcome === 'string' && outcome.startsWith('READONLY'));
-        if (readOnly !== undefined) throw replyError(String(readOnly));
-        return outcomes;
-      },
+      send: (client) => callScript(client, script, keys, args).then(checkedOutcomes),
     });
   }
 }
 
 function storeOf([key = '', ...others]: readonly string[]): string {
   return `the store of ${key}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+}
+
+/** @throws ReplyError for what concerns the connection, and so every key */
+function checkedOutcomes(reply: unknown): (number | string)[] {
+  const outcomes = outcomesOf(reply);
+  const readOnly = outcomes.find((outcome) => typeof outcome === 'string' && outcome.startsWith('READONLY'));
+  if (readOnly !== undefined) throw replyError(String(readOnly));
+  return outcomes;
 }
 
 function ttlText(ttl: number | null): string {
