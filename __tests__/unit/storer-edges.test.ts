@@ -102,6 +102,22 @@ describe('a store that fails', () => {
     expect(late.tries).toHaveLength(2);
   });
 
+  it.each([
+    [MIB - 1, [0, 0]],
+    [MIB, [0, 500]],
+  ])('of %d bytes is tried again after a pause where that is a MiB', async (bytes, tries) => {
+    const options = { policy: { ...POLICY, intervalStart: 0 }, alwaysRetry: false as const, commandTimeoutMs: 5_000 };
+    const storer = new Storer({ ...options, maxPending: 10, maxPendingBytes: 10 * MIB }, clock, warnings);
+    const watched = store(storer, { bytes }, 0, 1);
+    await clock.advance(500);
+    expect([watched.tries, watched.outcome]).toEqual([tries, 'stored']);
+  });
+
+  it('has so much time: its retries and one try, or all there is with alwaysRetry', () => {
+    expect(create().patienceMs).toBe(3_000 + 5_000);
+    expect(create({ maxRetries: 1, baseSleep: 1, maxSleep: 1 }).patienceMs).toBe(Infinity);
+  });
+
   it('has a second more for each MiB that is pending before it', async () => {
     const storer = create();
     store(storer, { taskId: 'large', bytes: 4 * MIB }, 6_000);
@@ -149,6 +165,19 @@ describe('closing', () => {
     let shut = 0;
     await create().close(10_000, () => Promise.resolve(void (shut += 1)));
     expect([shut, clock.timers, warnings.given]).toEqual([1, 0, []]);
+  });
+
+  it('names all of five, and counts no store that failed before', async () => {
+    const storer = create();
+    store(storer, { taskId: 'before' });
+    await clock.advance(60_000);
+    for (let i = 0; i < 5; i += 1) store(storer, { taskId: `t${i}` }, 500);
+    void storer.close(100, () => Promise.resolve());
+    await clock.advance(10_000);
+    const names = [0, 1, 2, 3, 4].map((i) => `store SUCCESS of task t${i}`).join(', ');
+    expect(warnings.given.map(({ message }) => message)).toEqual([
+      `The backend was closed before it could ${names} (5 in all).`,
+    ]);
   });
 
   it('fails a store at its next pause, after the tries that it had', async () => {
