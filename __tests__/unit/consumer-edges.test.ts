@@ -4,7 +4,7 @@ import { ResultCache } from '../../src/cache.ts';
 import { type WaitEnd, WaitFailure, type WaitLimits } from '../../src/consumer/channel.ts';
 import { Consumer } from '../../src/consumer/consumer.ts';
 import { type WarningCode, Warnings } from '../../src/diagnostics.ts';
-import { BackendError, DecodeError } from '../../src/errors.ts';
+import { BackendClosedError, BackendError, DecodeError } from '../../src/errors.ts';
 import { createKeys } from '../../src/keys.ts';
 import type { TaskMeta } from '../../src/meta.ts';
 import { refused } from '../../src/redis/errors.ts';
@@ -174,6 +174,34 @@ describe('a channel that is left and joined again', () => {
   });
 });
 
+describe('a channel that several wait on', () => {
+  it('stays as it is when one of them leaves, for those who come too', async () => {
+    await wait();
+    const staying = await wait({ signal: undefined });
+    await confirm();
+    await reply(null);
+    await leave();
+    const late = await wait({ signal: undefined });
+    expect(driver.log).toEqual([`SUBSCRIBE ${KEY}`, `GET ${KEY}`]);
+    await message('SUCCESS:1');
+    expect([staying.end, late.end]).toMatchObject([{ result: '1' }, { result: '1' }]);
+  });
+
+  it('is not subscribed to again by a new link that it was subscribed over', async () => {
+    const taskIds = Array.from({ length: 501 }, (_, index) => `other ${index}`);
+    for (const taskId of taskIds) void consumer.wait(taskId, { signal: aborting.signal });
+    await settle();
+    // Those beyond 500 have their turn after this; the link is there when the last comes.
+    driver.listener.onReconnect();
+    const last = consumer.wait('last', { signal: aborting.signal });
+    await settle();
+    const key = createKeys('').task('last');
+    expect(driver.subscribes.flatMap(({ keys }) => keys).filter((each) => each === key)).toEqual([key]);
+    await leave();
+    expect(await last).toMatchObject({ outcome: 'aborted' });
+  });
+});
+
 describe('a reply that is no answer', () => {
   it('does not make a channel read before its confirmation', async () => {
     await wait();
@@ -228,6 +256,7 @@ describe('a serializer that throws what is no error', () => {
     const watched = await wait();
     await confirm();
     await reply('odd');
+    expect(watched.end).toMatchObject({ outcome: 'failed' });
     expect(errorOf(watched)).toEqual(new Error('no error at all'));
   });
 });
@@ -289,6 +318,7 @@ describe('what goes wrong', () => {
     const watched = await wait();
     await confirm();
     await reply('SUCCESS:1');
+    expect(watched.end).toMatchObject({ outcome: 'failed' });
     expect(errorOf(watched)).toEqual(new Error('no room'));
   });
 
@@ -313,6 +343,21 @@ describe('what goes wrong', () => {
     expect(warnings.given).toEqual([
       { code: 'CELERY_CHANNEL_REFUSED', message: expect.stringMatching(/NOPERM no channel.*ACL SETUSER.*&celery/) },
     ]);
+  });
+});
+
+describe('a wait that never begins', () => {
+  it('is aborted by its signal', async () => {
+    const watched = await wait({ signal: AbortSignal.abort('enough') });
+    expect([watched.end, errorOf(watched)]).toMatchObject([{ outcome: 'aborted' }, 'enough']);
+    expect(driver.log).toEqual([]);
+  });
+
+  it('is closed after close', async () => {
+    await consumer.close();
+    const watched = await wait();
+    expect(watched.end).toMatchObject({ outcome: 'closed' });
+    expect(errorOf(watched)).toBeInstanceOf(BackendClosedError);
   });
 });
 
