@@ -70,11 +70,14 @@ export async function showMeta(
 ): Promise<void> {
   const { status } = meta;
   if (values) await printer.line(status === 'SUCCESS' ? toJson(meta.result) : shownValue(meta));
-  else if (printer.json) await printer.value(plainMeta(taskId, meta));
-  else {
-    await printer.line(`${taskId}\t${paintState(printer.paint, status)}\t${shownValue(meta)}`);
-    if (details && printer.io.stdout.isTTY) await showDetails(printer, meta);
-  }
+  else await printer.line(lineOf(printer, taskId, meta));
+  if (!values && !printer.json && details && printer.io.stdout.isTTY) await showDetails(printer, meta);
+}
+
+/** One meta in one line. */
+export function lineOf({ json, paint }: Printer, taskId: string, meta: TaskMeta): string {
+  if (json) return toJson(plainMeta(taskId, meta));
+  return `${taskId}\t${paintState(paint, meta.status)}\t${shownValue(meta)}`;
 }
 
 /** Fields of the wire that are worth a line on a terminal. */

@@ -7,7 +7,8 @@ import { EXIT } from '../exit-codes.ts';
 import { type Display, NO_DISPLAY } from '../display.ts';
 import { fail, idsOf, type Session } from '../session.ts';
 import { plainMeta } from '../text.ts';
-import { showMeta } from './read.ts';
+import { Unread, type UnreadLimits } from '../unread.ts';
+import { lineOf, showMeta } from './read.ts';
 
 /** What `wait` and `watch` take. */
 export interface WaitFlags {
@@ -18,30 +19,40 @@ export interface WaitFlags {
   readonly progress?: boolean | undefined;
 }
 
+/** How many states may be unread, of all tasks, and of how many bytes. */
+const MOST_UNREAD: UnreadLimits = { lines: 10_000, bytes: 16 * 1024 * 1024 };
+
 /** Prints each task once, when it is ready, or at the limit. */
 export async function waitForAll(session: Session, given: readonly string[], flags: WaitFlags): Promise<void> {
-  await awaitEach(session, given, flags, async (taskId, meta, ready) => {
-    if (ready) await showMeta(session, taskId, meta, flags.value === true, false);
-  });
+  await awaitEach(session, given, flags, undefined);
 }
 
 /** Prints every state that is seen of each task, the ready one last. */
 export async function watchAll(session: Session, given: readonly string[], flags: WaitFlags): Promise<void> {
-  await awaitEach(session, given, flags, (taskId, meta) => showMeta(session, taskId, meta, false, false));
+  const { printer } = session;
+  let told = false;
+  const onDrop = (): void => {
+    if (!told) printer.note('the reader is slow: the oldest states that it has not read are left out.');
+    told = true;
+  };
+  const unread = new Unread((line) => printer.line(line), MOST_UNREAD, onDrop);
+  await awaitEach(session, given, flags, unread);
 }
 
-/** Shows a meta that was seen. */
-type Show = (taskId: string, meta: TaskMeta, ready: boolean) => Promise<void>;
-
 /** Awaits all tasks at once, those that come late on standard input until the same limit. */
-async function awaitEach(session: Session, given: readonly string[], flags: WaitFlags, show: Show): Promise<void> {
+async function awaitEach(
+  session: Session,
+  given: readonly string[],
+  flags: WaitFlags,
+  unread: Unread | undefined,
+): Promise<void> {
   const display = await openDisplay(session, flags.progress !== false);
   const untilMs = flags.timeout === undefined ? Infinity : performance.now() + flags.timeout * 1000;
   const waits = new Set<Promise<void>>();
   try {
     for await (const taskId of idsOf(session, given)) {
       display.add(taskId);
-      const wait = awaitOne(session, taskId, { untilMs, limit: flags.timeout, show, display }).finally(() => {
+      const wait = awaitOne(session, taskId, { untilMs, flags, unread, display }).finally(() => {
         display.remove(taskId);
         waits.delete(wait);
       });
@@ -57,34 +68,34 @@ async function awaitEach(session: Session, given: readonly string[], flags: Wait
 
 interface Awaiting {
   readonly untilMs: number;
-  /** Seconds that were asked for. */
-  readonly limit: number | undefined;
-  readonly show: Show;
+  readonly flags: WaitFlags;
+  /** States that are not ready, where these are to be printed. */
+  readonly unread: Unread | undefined;
   readonly display: Display;
 }
 
-/** Not by `backend.watch`, which drops the oldest of many states that are unread: here each is told, be it late. */
-async function awaitOne(session: Session, taskId: string, { untilMs, limit, show, display }: Awaiting): Promise<void> {
+/** Not by `backend.watch`, whose bound is of one task, and which does not tell that it drops the oldest. */
+async function awaitOne(session: Session, taskId: string, awaiting: Awaiting): Promise<void> {
+  const { untilMs, flags, unread, display } = awaiting;
+  const { backend, printer, outcome } = session;
   let last: TaskMeta = PENDING_META;
-  let shown = Promise.resolve();
   const onMessage: MetaObserver = (meta) => {
     last = meta;
     display.seen(taskId, meta);
-    // The ready one is shown when the wait has ended; here the promise of a slow reader would hold it up.
-    const before = shown;
-    shown = before.then(() => (isReady(meta.status) ? undefined : show(taskId, meta, false)));
-    shown.catch(() => undefined);
+    // The ready one is shown when the wait has ended: it is never dropped.
+    if (!isReady(meta.status)) unread?.add(lineOf(printer, taskId, meta));
   };
   try {
     const timeout = untilMs === Infinity ? null : Math.max(0, (untilMs - performance.now()) / 1000);
-    const meta = await session.backend.waitForMeta(taskId, { timeout, onMessage, signal: session.printer.io.signal });
-    await shown;
-    if (PROPAGATE_STATES.has(meta.status)) session.outcome.add(EXIT.failed);
-    await show(taskId, meta, true);
+    const meta = await backend.waitForMeta(taskId, { timeout, onMessage, signal: printer.io.signal });
+    await unread?.turn();
+    if (PROPAGATE_STATES.has(meta.status)) outcome.add(EXIT.failed);
+    await showMeta(session, taskId, meta, flags.value === true, false);
   } catch (error) {
     if (!(error instanceof CeleryError)) throw error;
-    await shown;
-    const late = error instanceof TimeoutError ? new TimeoutError(taskId, limit ?? 0, error.lastLook) : undefined;
+    await unread?.turn();
+    const late =
+      error instanceof TimeoutError ? new TimeoutError(taskId, flags.timeout ?? 0, error.lastLook) : undefined;
     if (late) await tellTimeout(session, taskId, last, late);
     else await fail(session, 'task_id', taskId, error);
   }
