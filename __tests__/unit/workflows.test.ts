@@ -25,6 +25,11 @@ interface Manifest {
   readonly scripts: Readonly<Record<string, string>>;
 }
 
+/** What a job may write. */
+const MORE: Readonly<Record<string, readonly string[]>> = {
+  publish: ['id-token'],
+  reference: ['id-token', 'pages'],
+};
 const FOLDER = '.github/workflows';
 const names = readdirSync(FOLDER);
 const { engines, scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
@@ -60,12 +65,12 @@ describe.each(names)('%s', (name) => {
     for (const run of runsOf(name)) expect(run).not.toContain('${{');
   });
 
-  it('may read, and only the job that publishes may do more', () => {
+  it('may read, and only the jobs that publish the package and its reference may do more', () => {
     const { permissions, jobs } = workflowOf(name);
     expect([{}, { contents: 'read' }]).toContainEqual(permissions);
     for (const [job, { permissions: own = {} }] of Object.entries(jobs)) {
       const more = Object.entries(own).filter(([, access]) => access !== 'read');
-      expect({ job, more }).toEqual({ job, more: job === 'publish' ? [['id-token', 'write']] : [] });
+      expect({ job, more: more.map(([what]) => what) }).toEqual({ job, more: MORE[job] ?? [] });
     }
   });
 });
@@ -118,6 +123,18 @@ describe('the release', () => {
     expect(jobs['check']?.steps.map(({ run }) => run)).toEqual(
       expect.arrayContaining([expect.stringContaining('release:check -- "$GITHUB_REF_NAME"'), '.ci/run']),
     );
-    expect(runsOf('release.yml').at(-1)).toContain('npm publish --provenance');
+    expect(jobs['publish']?.steps.at(-1)?.run).toContain('npm publish --provenance');
+  });
+
+  it('puts the reference that typedoc makes on GitHub Pages, once the package is published', () => {
+    const { reference } = workflowOf('release.yml').jobs;
+    expect(reference).toMatchObject({ needs: 'publish', environment: 'github-pages' });
+    const steps = reference?.steps ?? [];
+    const built = steps.findIndex(({ run }) => run === 'npm run -s docs:api');
+    const [upload, deploy] = steps.slice(built + 1);
+    expect(built).toBeGreaterThan(0);
+    const { out } = JSON.parse(readFileSync('typedoc.json', 'utf8')) as { readonly out: string };
+    expect(upload).toMatchObject({ uses: expect.stringContaining('/upload-pages-artifact@'), with: { path: out } });
+    expect(deploy).toMatchObject({ uses: expect.stringContaining('/deploy-pages@') });
   });
 });
