@@ -1,7 +1,7 @@
 /** celery-ts: one pattern subscription hears every result; two connections, of which a wait holds the one that is free. */
 import { RedisBackend, RedisTcpOptions } from 'celery-ts';
 import type { Competitor, Peer } from '../harness.ts';
-import type { Sample } from '../sample.ts';
+import { type Sample, sample } from '../sample.ts';
 import { floor } from './floor.ts';
 import { FIRST, nodeProgram } from './program.ts';
 
@@ -12,6 +12,8 @@ class CeleryTs implements Peer {
   readonly #port: number;
   readonly #floor: Peer;
   #backend: RedisBackend | undefined;
+  /** The waits under way. */
+  readonly #waits = new Set<string>();
 
   constructor(port: number, floor: Peer) {
     this.#port = port;
@@ -35,7 +37,12 @@ class CeleryTs implements Peer {
 
   async wait(taskId: string, timeout?: number): Promise<unknown> {
     const options = timeout === undefined ? { taskId } : { taskId, timeout: timeout * 1000 };
-    return (await this.#open().get(options)).result;
+    this.#waits.add(taskId);
+    try {
+      return (await this.#open().get(options)).result;
+    } finally {
+      this.#waits.delete(taskId);
+    }
   }
 
   /** Its own `put` publishes where none of its waiters listens. */
@@ -48,7 +55,9 @@ class CeleryTs implements Peer {
     return Reflect.get(this.#open(), 'subscriber') as Promise<unknown>;
   }
 
+  /** Its `end` waits for the wait that has a connection, so that what nothing came for gets a result first. */
   async rest(): Promise<void> {
+    await Promise.all([...this.#waits].map((taskId) => this.#floor.store(taskId, sample())));
     await this.#backend?.end();
     this.#backend = undefined;
   }
