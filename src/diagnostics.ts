@@ -1,5 +1,5 @@
 /**
- * For those who watch: figures, warnings, and Node's diagnostics channels, which cost nothing without a subscriber.
+ * For those who watch: figures, warnings, and Node's diagnostics channels, which cost next to nothing without a subscriber.
  */
 import { channel } from 'node:diagnostics_channel';
 import type { LastLook } from './errors.ts';

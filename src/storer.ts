@@ -1,7 +1,7 @@
 /** Stores results in order, again until it has worked or the policy gives up. */
 import { Backlog } from './backlog.ts';
 import type { Clock, Timer } from './clock.ts';
-import { publish, type Warnings } from './diagnostics.ts';
+import { watched, type Warnings } from './diagnostics.ts';
 import { BackendClosedError, BackendStoreError } from './errors.ts';
 import { Pauses } from './pauses.ts';
 import type { StoreOutcome } from './ports.ts';
@@ -163,7 +163,11 @@ export class Storer {
         if (!isRetryable(error) || pause === undefined) throw this.failure(job, retry, error);
         if (!(await this.#pauses.wait(pause))) throw this.failure(job, retry, new BackendClosedError());
         this.retries += 1;
-        publish('celery-redis-backend:store-retry', { taskId: job.taskId, attempt: retry + 1, error: error as Error });
+        watched('celery-redis-backend:store-retry')?.publish({
+          taskId: job.taskId,
+          attempt: retry + 1,
+          error: error as Error,
+        });
       }
     }
   }

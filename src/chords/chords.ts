@@ -8,7 +8,7 @@ import { Lease } from './lease.ts';
 import type { HeaderResults } from './results.ts';
 import type { Clock } from '../clock.ts';
 import type { Codec } from '../codec.ts';
-import { publish, type Warnings } from '../diagnostics.ts';
+import { watched, type Warnings } from '../diagnostics.ts';
 import {
   BackendClosedError,
   BackendError,
@@ -217,7 +217,7 @@ export class Chords {
     } catch (cause) {
       if (cause instanceof BackendClosedError) throw cause;
       const error = cause instanceof Error ? cause : new Error(String(cause));
-      publish('celery-redis-backend:chord', { groupId, taskId, outcome: 'unsent', error });
+      watched('celery-redis-backend:chord')?.publish({ groupId, taskId, outcome: 'unsent', error });
       await bodies.fail(body, ChordBodies.unsent(errorRepr(cause)));
       throw new BackendError(
         `The body of chord ${groupId} could not be sent: ${error.message}. Its failure is stored; the next part that ` +
@@ -225,7 +225,7 @@ export class Chords {
         { code: 'CELERY_CHORD_UNSENT', cause },
       );
     }
-    publish('celery-redis-backend:chord', { groupId, taskId, outcome: 'sent' });
+    watched('celery-redis-backend:chord')?.publish({ groupId, taskId, outcome: 'sent' });
     return this.#finish(prepared, 'sent');
   }
 
@@ -244,7 +244,12 @@ export class Chords {
 
   async #fail({ groupId, taskId, body }: PreparedPart, failure: ChordFailure): Promise<ChordOutcome> {
     await this.#parts.bodies.fail(body, failure);
-    publish('celery-redis-backend:chord', { groupId, taskId, outcome: 'failed', error: new Error(failure.text) });
+    watched('celery-redis-backend:chord')?.publish({
+      groupId,
+      taskId,
+      outcome: 'failed',
+      error: new Error(failure.text),
+    });
     return 'failed';
   }
 

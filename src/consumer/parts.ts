@@ -2,7 +2,7 @@
 import type { ResultCache } from '../cache.ts';
 import { WaitFailure, type WaitLimits } from './channel.ts';
 import type { Clock } from '../clock.ts';
-import { publish, type Warnings } from '../diagnostics.ts';
+import { watched, type Warnings } from '../diagnostics.ts';
 import { BackendGetMetaError, type LastLook, TimeoutError } from '../errors.ts';
 import type { Keys } from '../keys.ts';
 import type { TaskMeta } from '../meta.ts';
@@ -39,7 +39,7 @@ export function tryDecode(parts: ConsumerParts, taskId: string, payload: Uint8Ar
     return parts.decode(payload, taskId);
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    publish('celery-redis-backend:rejected', { taskId, error });
+    watched('celery-redis-backend:rejected')?.publish({ taskId, error });
     return error;
   }
 }
