@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { buildSync } from 'esbuild';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
 import { linksOf } from '../support/docs.ts';
 import { pack, type Tarball } from '../support/tarball.ts';
 
 /** Bytes, about 5 % above what they were last. Whoever raises one says in the commit what it is spent on. */
-const BUDGET = { tarball: 490_000, unpacked: 2_690_000, minified: 212_000 };
+const BUDGET = { tarball: 515_000, unpacked: 2_830_000, minified: 212_000 };
 
 /** The documents of docs that are for who develops it, and stay in the repository. */
 const OF_DEVELOPERS: ReadonlySet<string> = new Set(['testing-reliability.md']);
@@ -49,19 +49,21 @@ describe('the tarball', () => {
       ),
     );
     const guides = readdirSync('docs').filter((name) => !OF_DEVELOPERS.has(name));
-    const documents = ['CHANGELOG.md', 'LICENSE', 'README.md', ...guides.map((name) => `docs/${name}`)];
+    const ofRoot = ['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'SUPPORT.md'];
+    const documents = [...ofRoot, ...guides.map((name) => `docs/${name}`)];
     expect([...tarball.files].sort()).toEqual([...built, ...documents, 'dist/cjs/package.json', 'package.json'].sort());
   });
 
-  it('has no guide that leads out of it without a word that it leads into the repository', () => {
-    const astray = tarball.files.flatMap((guide) => {
-      if (!/^docs\/.*\.md$/.test(guide)) return [];
-      const paragraphs = readFileSync(guide, 'utf8').split('\n\n');
+  it('has no document that leads out of it without a word that it leads into the repository', () => {
+    const astray = tarball.files.flatMap((document) => {
+      if (!document.endsWith('.md')) return [];
+      const paragraphs = readFileSync(document, 'utf8').split('\n\n');
       const silent = paragraphs.filter(
         (text, index) => !`${paragraphs[index - 1] ?? ''}${text}`.includes('repository'),
       );
-      const targets = linksOf(silent.join('\n\n')).map((link) => (link.startsWith('#') ? guide : `docs/${link}`));
-      return targets.filter((target) => !tarball.files.includes(normalize(target.replace(/#.*/, ''))));
+      const links = linksOf(silent.join('\n\n')).filter((link) => !link.startsWith('#'));
+      const targets = links.map((link) => join(dirname(document), link.replace(/#.*/, '')));
+      return targets.filter((target) => !tarball.files.includes(target)).map((target) => [document, target]);
     });
     expect(astray).toEqual([]);
   });
