@@ -5,6 +5,7 @@ import { fastify, type FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { call, chord, group, type Handles, known, results } from './catalogue.ts';
 import { follow } from './follow.ts';
+import { metrics } from './metrics.ts';
 import { page } from './page.ts';
 import { problemOf, statusOf } from './problem.ts';
 import { Sender } from './sender.ts';
@@ -49,6 +50,7 @@ export function createService({ backend, send, logger = false }: ServiceOptions)
   waiting(app, backend, handles);
   streaming(app, backend, handles);
   health(app, backend);
+  metrics(app, backend);
   page(app);
   return app;
 }

@@ -54,6 +54,19 @@ describe('clients that leave', () => {
 });
 
 describe('the routes for monitors and browsers', () => {
+  it('has metrics for Prometheus: of waits under way, and of those that have ended', async () => {
+    const taskId = randomUUID();
+    const waiting = service.ask(`/tasks/python.add/${taskId}`);
+    await becomes(() => service.backend.stats().waits === 1);
+    expect((await service.ask('/metrics')).text).toMatch(/^celery_backend_wait_active\{.*\} 1$/m);
+    await succeed(service.backend, taskId, 5);
+    await waiting;
+    const after = await service.ask('/metrics');
+    expect([after.status, after.headers.get('content-type')]).toEqual([200, 'text/plain']);
+    expect(after.text).toMatch(/^celery_backend_wait_active\{.*\} 0$/m);
+    expect(after.text).toMatch(/^messaging_client_operation_duration_count\{.*operation_name="wait".*\} 1$/m);
+  });
+
   it('says whether Redis answers, and what is waited for', async () => {
     const healthy = await service.ask('/health');
     expect([healthy.status, healthy.json]).toMatchObject([200, { ping: expect.any(Number), stats: { waits: 0 } }]);
