@@ -45,12 +45,17 @@ async function inBrowser(use: (page: Page) => Promise<void>): Promise<void> {
   assert.deepEqual(errors, []);
 }
 
-/** Sends the form of this title. @returns the newest run */
-async function send(page: Page, title: RegExp, fields: Readonly<Record<string, string>> = {}): Promise<Locator> {
-  const before = await page.getByRole('article').count();
+/** Sends the form of this title. */
+async function submit(page: Page, title: RegExp, fields: Readonly<Record<string, string>> = {}): Promise<void> {
   const form = page.locator('form').filter({ has: page.getByRole('heading', { name: title }) });
   for (const [label, value] of Object.entries(fields)) await form.getByLabel(label).fill(value);
   await form.getByRole('button', { name: 'Send' }).click();
+}
+
+/** The same. @returns the newest run */
+async function send(page: Page, title: RegExp, fields: Readonly<Record<string, string>> = {}): Promise<Locator> {
+  const before = await page.getByRole('article').count();
+  await submit(page, title, fields);
   await page.getByRole('article').nth(before).waitFor();
   return page.getByRole('article').first();
 }
@@ -120,6 +125,24 @@ void test('a group over both workers shows the values of all, in their order', (
     const run = await send(page, /^Group/, { tasks: '4' });
     assert.equal(await shown(run, '.outcome', '='), '= [0,2,4,6]');
     assert.deepEqual(await run.locator('.result').allInnerTexts(), ['= 0', '= 2', '= 4', '= 6']);
+  }));
+
+void test('a page that follows 100 tasks sends no more, and says so, until some are ready', () =>
+  inBrowser(async (page) => {
+    // What no worker is given is not ready.
+    const held: unknown[] = [];
+    await page.route('**/groups', (route) => {
+      held.push(route.request().postDataJSON());
+      return route.fulfill({ status: 202, json: {} });
+    });
+    await send(page, /^Group/, { tasks: '50' });
+    await send(page, /^Group/, { tasks: '50' });
+    await submit(page, /^Add$/);
+    assert.match(await shown(page, '#notice', /./), /^Not sent\. The page follows 100 tasks at a time/);
+    assert.equal(await page.getByRole('article').count(), 2);
+    await page.request.post(`${origin}/groups`, { data: held[0] });
+    await inState(page.getByRole('article').last(), 'SUCCESS');
+    assert.equal(await shown(await send(page, /^Add$/), '.result', '='), '= 5');
   }));
 
 void test('Redis that does not answer is told of, and nothing hangs; when it is back, so is the page', () =>

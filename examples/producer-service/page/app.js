@@ -93,9 +93,14 @@ class Task {
 const tasks = new Map();
 let stream;
 
+/** Tasks that one stream may follow, as the service has it. */
+const MOST = 100;
+
+const openTasks = () => [...tasks.values()].filter(({ ready }) => !ready);
+
 /** One stream for all that are not ready. Resolves when it listens, so that no state of what is sent then is missed. */
 function listen() {
-  const open = [...tasks.values()].filter(({ ready }) => !ready);
+  const open = openTasks();
   const former = stream;
   if (open.length === 0) {
     former?.close();
@@ -126,8 +131,15 @@ function listen() {
 
 const notice = (text) => show(find('#notice'), text);
 
-/** Shows a run, listens, sends it. @returns its article, if it was sent */
+/** Shows a run, listens, sends it, unless that were too many tasks. @returns its article, if it was sent */
 async function send(title, path, members, body) {
+  const count = openTasks().length;
+  if (count + members.length > MOST) {
+    notice(
+      `Not sent. The page follows ${MOST} tasks at a time, and waits for ${count}; this would be ${members.length} more.`,
+    );
+    return undefined;
+  }
   const article = copy('run');
   find('h3', article).textContent = title;
   for (const member of members) {
