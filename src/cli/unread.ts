@@ -82,10 +82,10 @@ export class Unread {
     if (this.#lines.delete(entry)) this.#bytes -= entry.bytes;
   }
 
-  /** A set is walked with what is added meanwhile, and without what is removed. */
+  /** Each time from the start: an iterator that pauses would keep what is dropped meanwhile. */
   async #printAll(): Promise<void> {
     this.#printing = true;
-    for (const entry of this.#entries) {
+    for (let [entry] = this.#entries; entry; [entry] = this.#entries) {
       this.#remove(entry);
       try {
         if (entry.line !== undefined && !this.#failure) await this.#print(entry.line);

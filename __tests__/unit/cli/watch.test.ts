@@ -150,6 +150,21 @@ describe('unread lines', () => {
     expect(reader.printed.slice(2)).toEqual(['b', '12345', '12345']);
   });
 
+  it('that were dropped are let go of', () => {
+    const reader = new Slow();
+    const unread = new Unread(
+      (line) => reader.print(line),
+      { lines: 10, bytes: Infinity },
+      () => undefined,
+    );
+    globalThis.gc?.();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 0; index < 2000; index += 1) unread.add(JSON.stringify(`${index}`.padEnd(50_000)));
+    globalThis.gc?.();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(5_000_000);
+    unread.add('last');
+  });
+
   it('that cannot be printed fail whoever has a turn, then and later', async () => {
     const error = new Error('gone');
     const unread = new Unread(
