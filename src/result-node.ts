@@ -1,5 +1,5 @@
 /** What tasks' results and groups' have in common, and what they need of a backend. */
-import type { MetaWaitOptions, WaitOptions } from './arguments.ts';
+import type { MetaWaitOptions, Propagating, WaitOptions } from './arguments.ts';
 import type { Clock } from './clock.ts';
 import { type GroupTuple, PENDING_META, type ResultTuple, type TaskMeta } from './meta.ts';
 import type { StoreOutcome } from './ports.ts';
@@ -38,7 +38,8 @@ export interface Result<T = unknown> {
   /** The members of a group; a task has none. */
   readonly results?: readonly Result[];
   /** Waits until it is ready. */
-  get(options?: GetOptions): Promise<T | Error>;
+  get(options?: GetOptions & Propagating): Promise<T>;
+  get(options: GetOptions): Promise<T | Error>;
   /** Whether every task of it is ready, as of now. */
   ready(): Promise<boolean>;
   /** The tasks that it sent, or its members. */

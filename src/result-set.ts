@@ -24,7 +24,7 @@ export type JoinOptions = Omit<GetOptions, 'followParents'>;
 
 /**
  * A collection of results, of tasks and of groups. A group among them counts as one member, whose value is the list of
- * its own.
+ * its own. `T` is the type of a member's value, which nothing here checks.
  *
  * Questions about states read all tasks that are not known to be ready, in one batch.
  *
@@ -32,18 +32,18 @@ export type JoinOptions = Omit<GetOptions, 'followParents'>;
  */
 export class ResultSet<T = unknown> {
   readonly #source: ResultSource;
-  readonly #members: Result[];
+  readonly #members: Result<T>[];
   #identities: Set<string>;
 
   /** @param backend - reads and waits for all of them */
   constructor(results: Iterable<Result>, backend: ResultSource) {
     this.#source = backend;
-    this.#members = [...results];
+    this.#members = [...results] as Result<T>[];
     this.#identities = new Set(this.#members.map(identity));
   }
 
   /** The members, in order. */
-  get results(): readonly Result[] {
+  get results(): readonly Result<T>[] {
     return this.#members;
   }
 
@@ -52,12 +52,12 @@ export class ResultSet<T = unknown> {
     return this.#members.length;
   }
 
-  [Symbol.iterator](): IterableIterator<Result> {
+  [Symbol.iterator](): IterableIterator<Result<T>> {
     return this.#members.values();
   }
 
   /** As {@link asCompleted} without options. */
-  [Symbol.asyncIterator](): AsyncGenerator<readonly [result: Result, value: T], void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<readonly [result: Result<T>, value: T], void, undefined> {
     return this.asCompleted();
   }
 
@@ -66,7 +66,7 @@ export class ResultSet<T = unknown> {
     const name = identity(result);
     if (this.#identities.has(name)) return;
     this.#identities.add(name);
-    this.#members.push(result);
+    this.#members.push(result as Result<T>);
   }
 
   /** Adds members, but for those that are. */
@@ -171,11 +171,13 @@ export class ResultSet<T = unknown> {
    */
   asCompleted(
     options?: WaitOptions & Propagating,
-  ): AsyncGenerator<readonly [result: Result, value: T], void, undefined>;
-  asCompleted(options: WaitOptions): AsyncGenerator<readonly [result: Result, value: T | Error], void, undefined>;
-  async *asCompleted(options: WaitOptions = {}): AsyncGenerator<readonly [result: Result, value: T], void, undefined> {
+  ): AsyncGenerator<readonly [result: Result<T>, value: T], void, undefined>;
+  asCompleted(options: WaitOptions): AsyncGenerator<readonly [result: Result<T>, value: T | Error], void, undefined>;
+  async *asCompleted(
+    options: WaitOptions = {},
+  ): AsyncGenerator<readonly [result: Result<T>, value: T], void, undefined> {
     for await (const { member, value } of inCompletion([...this.#members], this.#source, options)) {
-      yield [member, value as T];
+      yield [member as Result<T>, value as T];
     }
   }
 

@@ -182,7 +182,7 @@ export class GroupResult<T = unknown> extends ResultSet<T> implements Result<(T 
     return this.#source.deleteGroup(this.id);
   }
 
-  children(): Promise<readonly Result[]> {
+  children(): Promise<readonly Result<T>[]> {
     return Promise.resolve(this.results);
   }
 

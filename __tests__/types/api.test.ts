@@ -52,7 +52,7 @@ it('has the types of results that are promised', () => {
     expectTypeOf(await group.get()).toEqualTypeOf<number[]>();
     expectTypeOf(await group.joinNative({ propagate: false })).toEqualTypeOf<(number | Error)[]>();
     for await (const [result, value] of group) {
-      expectTypeOf(result).toEqualTypeOf<Result>();
+      expectTypeOf(result).toEqualTypeOf<Result<number>>();
       expectTypeOf(value).toBeNumber();
     }
     for await (const [, value] of group.asCompleted({ propagate: false })) {

@@ -89,6 +89,7 @@ it('has the types of typed tasks that are promised', () => {
     expectTypeOf(price.result('a')).toEqualTypeOf<AsyncResult<Price>>();
     expectTypeOf(price.group('g', ['a'])).toEqualTypeOf<GroupResult<Price>>();
     expectTypeOf(await price.group('g', ['a']).get()).toEqualTypeOf<Price[]>();
+    expectTypeOf(await price.group('g', ['a']).results[0]?.get()).toEqualTypeOf<Price | undefined>();
     expectTypeOf(await price.restoreGroup('g')).toEqualTypeOf<GroupResult<Price> | null>();
     expectTypeOf(await shop.task('orders.ship').waitFor('a')).toBeString();
     // @ts-expect-error -- no such task

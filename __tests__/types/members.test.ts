@@ -87,7 +87,13 @@ it('has the types of the questions of a task that are promised', () => {
 
 it('has the types of collections of results that are promised', () => {
   const use = async (set: ResultSet<number>, group: GroupResult<number>): Promise<void> => {
-    expectTypeOf(set.results).toEqualTypeOf<readonly Result[]>();
+    expectTypeOf(set.results).toEqualTypeOf<readonly Result<number>[]>();
+    for (const member of set) {
+      expectTypeOf(await member.get({ timeout: 1 })).toBeNumber();
+      expectTypeOf(await member.get({ propagate: false })).toEqualTypeOf<number | Error>();
+    }
+    expectTypeOf(await group.children()).toEqualTypeOf<readonly Result<number>[]>();
+    expectTypeOf<ResultSet['results']>().toEqualTypeOf<readonly Result[]>();
     expectTypeOf(set.discard('a')).toBeBoolean();
     expectTypeOf<ResultSet['remove']>().toEqualTypeOf<(result: Result | string) => void>();
     expectTypeOf<ResultSet['update']>().toEqualTypeOf<(results: Iterable<Result>) => void>();

@@ -32,6 +32,8 @@ it('the examples of docs/typed.md say what they are said to', () => {
   expect(run('docs/typed.md', results)).toEqual([
     '1999',
     '[ 1999, 5 ]',
+    'price-1 1999',
+    'price-2 5',
     '2026-01-01T11:00:00.000Z',
     expect.stringMatching(/^The result of orders\.price \(task broken\) is not valid: \$\.cents: .+\.$/),
     'broken INVALID',
