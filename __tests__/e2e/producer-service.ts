@@ -39,9 +39,12 @@ async function inBrowser(use: (page: Page) => Promise<void>): Promise<void> {
   const page = await context.newPage();
   const errors: Error[] = [];
   page.on('pageerror', (error) => errors.push(error));
-  await page.goto(origin);
-  await use(page);
-  await context.close();
+  try {
+    await page.goto(origin);
+    await use(page);
+  } finally {
+    await context.close();
+  }
   assert.deepEqual(errors, []);
 }
 
