@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { getEventListeners } from 'node:events';
-import { Channel, observe } from '../../src/consumer/channel.ts';
+import { Channel, failureOf, observe, Waiter } from '../../src/consumer/channel.ts';
 import { type HoldHost, Holds } from '../../src/consumer/holds.ts';
 import { lookOnce } from '../../src/consumer/last-look.ts';
 import { abortable, Signals } from '../../src/consumer/signals.ts';
+import { BackendClosedError } from '../../src/errors.ts';
 import type { TaskMeta } from '../../src/meta.ts';
 import { ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
@@ -37,6 +38,7 @@ describe('a channel', () => {
 
   it.each<[states: Channel['state'][], gap: boolean]>([
     [['reading', 'subscribing'], false],
+    [['live', 'reading'], false],
     [['live', 'subscribing'], true],
     [['live', 'subscribing', 'subscribing', 'reading'], true],
     [['live', 'subscribing', 'reading', 'live'], false],
@@ -56,6 +58,44 @@ describe('a channel', () => {
     expect([channel.isNews(Buffer.from('a')), channel.isNews(Buffer.from('b'))]).toEqual([false, true]);
     channel.overtaken = true;
     expect(channel.isNews(Buffer.from('b'))).toBe(false);
+  });
+});
+
+describe('a waiter', () => {
+  it('is given nothing once its signal is aborted, though its turn to end is still to come', () => {
+    const channel = new Channel('t', 'key');
+    const aborting = new AbortController();
+    const seen: unknown[] = [];
+    const waiter = new Waiter(
+      channel,
+      { signal: aborting.signal, onMessage: (meta) => seen.push(meta) },
+      () => undefined,
+    );
+    channel.waiters.add(waiter);
+    const give = (meta: TaskMeta): void => {
+      waiter.give(meta, (end) => seen.push(end));
+    };
+    give(STARTED);
+    aborting.abort();
+    give(SUCCESS);
+    expect(seen).toEqual([STARTED]);
+  });
+});
+
+describe('the failure of an error', () => {
+  const reason = new Error('enough');
+  const aborted = AbortSignal.abort(reason);
+
+  it.each([
+    ['aborted', reason, aborted],
+    ['failed', new Error('other'), aborted],
+    ['failed', reason, new AbortController().signal],
+    ['failed', undefined, new AbortController().signal],
+    ['failed', reason, undefined],
+    ['closed', new BackendClosedError(), undefined],
+  ])('is %s', (outcome, error, signal) => {
+    const failure = failureOf(error, signal);
+    expect([failure.outcome, failure.error()]).toEqual([outcome, error]);
   });
 });
 
