@@ -163,6 +163,7 @@ describe('a client of celery-node', () => {
     await using monitor = await Monitor.start(border.server);
     const added = client.createTask('celery_tasks.add').delay(2, 3);
     expect(await added.get(30_000)).toBe(5);
+    await monitor.caughtUp();
     const about = monitor.about(keyOf(added.taskId));
     expect(about.filter((name) => name === 'SUBSCRIBE')).toHaveLength(1);
     // One is ours, the other the worker's look before it stores.

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { once } from 'node:events';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type BackendOptions, BackendClosedError, BackendStoreError, RedisBackend } from '../../src/index.ts';
+import { outcome } from '../support/contract/context.ts';
 import { failure } from '../support/failure.ts';
 import { Proxy } from '../support/proxy.ts';
 import { RedisServer } from '../support/redis.ts';
@@ -55,18 +56,18 @@ describe('stores while Redis is away', () => {
     const backend = open({ maxPendingBytes: 1_000 });
     await server.kill();
     const bytes = (): number => backend.stats().storeBytes;
-    const failures = [failure(backend.storeResult('é', '€'.repeat(50), 'SUCCESS'))];
+    const ends = [outcome(backend.storeResult('é', '€'.repeat(50), 'SUCCESS'))];
     const ofTask = bytes();
     // In ASCII, as Python writes it.
     expect(ofTask).toBeGreaterThan(50 * '\\u20ac'.length);
-    failures.push(failure(backend.saveGroup('g', [['g', null], [[['a', null], null]]])));
+    ends.push(outcome(backend.saveGroup('g', [['g', null], [[['a', null], null]]])));
     expect(bytes() - ofTask).toBeGreaterThan('[["g", null], [[["a", null], null]]]'.length);
-    failures.push(failure(backend.setChordSize('g', 12)));
+    ends.push(outcome(backend.setChordSize('g', 12)));
     expect(backend.stats().stores).toBe(3);
     const error = await failure(backend.storeResult('b', 'x'.repeat(600), 'SUCCESS'));
     expect(error).toMatchObject({ code: 'CELERY_STORE_OVERLOADED', taskId: 'b' });
     await server.restart();
-    await Promise.allSettled(failures);
+    await Promise.all(ends);
   });
 
   it('end with BackendStoreError, and a cause that shows neither payload nor password', async () => {

@@ -1,5 +1,6 @@
 /** What a Redis server is told, and by whom. */
 import type { Redis } from 'ioredis';
+import { randomUUID } from 'node:crypto';
 import type { RedisServer } from './redis.ts';
 
 /** One command, as MONITOR shows it. */
@@ -14,10 +15,12 @@ export interface Command {
 /** The commands of a server from now on. Ended with its block. */
 export class Monitor implements AsyncDisposable {
   readonly commands: Command[] = [];
+  readonly #server: RedisServer;
   readonly #client: Redis;
   readonly #waiting = new Set<() => void>();
 
-  private constructor(client: Redis) {
+  private constructor(server: RedisServer, client: Redis) {
+    this.#server = server;
     this.#client = client;
     client.on('monitor', (_time: string, words: readonly string[], source: string) => {
       const [name = '', ...args] = words;
@@ -27,7 +30,7 @@ export class Monitor implements AsyncDisposable {
   }
 
   static async start(server: RedisServer): Promise<Monitor> {
-    return new Monitor(await server.admin().monitor());
+    return new Monitor(server, await server.admin().monitor());
   }
 
   /** The commands that name a key or channel, of one client or of all. */
@@ -35,6 +38,13 @@ export class Monitor implements AsyncDisposable {
     return this.commands
       .filter((command) => command.args.includes(key) && (source === undefined || command.source === source))
       .map(({ name }) => name);
+  }
+
+  /** Resolves once it has seen all that the server did before: what it tells comes later than what it answers. */
+  async caughtUp(): Promise<void> {
+    const marker = randomUUID();
+    await this.#server.admin().echo(marker);
+    await this.until(({ args }) => args.includes(marker));
   }
 
   /** Resolves with the first command that is so, seen or to come. */
