@@ -60,6 +60,7 @@ describe(`a client of celery-ts, for a worker of ${version}`, () => {
       exc_message: ['boom', 2],
       exc_module: 'builtins',
     });
+    await monitor.caughtUp();
     const names = monitor.commands.map(({ name }) => name);
     expect(names).not.toContain('PSUBSCRIBE');
     expect(names.filter((name) => name === 'SUBSCRIBE')).toHaveLength(4);

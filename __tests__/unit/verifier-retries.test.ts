@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Channel, Waiter } from '../../src/consumer/channel.ts';
 import { Verifier, type VerifierHost } from '../../src/consumer/verifier.ts';
 import { BackendClosedError, BackendError } from '../../src/errors.ts';
-import { ScriptedDriver } from '../support/scripted-driver.ts';
+import { outage, ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
 const refusal = (reply = 'NOAUTH'): BackendError => new BackendError(reply, { code: 'CELERY_BACKEND_REFUSED', reply });
@@ -89,6 +89,38 @@ describe('the retries of a verifier', () => {
     await failLast();
     await clock.advance(50);
     expect(driver.subscribes).toHaveLength(4);
+  });
+
+  it('grow apart while each SUBSCRIBE is refused for now', async () => {
+    await subscribing();
+    for (const ms of [50, 100, 200]) {
+      driver.subscribes.at(-1)?.answer([refusal('BUSY')]);
+      await settle();
+      const before = driver.subscribes.length;
+      await clock.advance(ms - 1);
+      expect(driver.subscribes).toHaveLength(before);
+      await clock.advance(1);
+      expect(driver.subscribes).toHaveLength(before + 1);
+    }
+  });
+
+  it.each([1, 2])('grow apart while %d of 2 reads fail', async (failing) => {
+    const read = jest
+      .spyOn(driver, 'read')
+      .mockImplementation((key) =>
+        failing === 2 || key === 'key-a' ? Promise.reject(outage()) : Promise.resolve(null),
+      );
+    for (const taskId of ['a', 'b']) verifier.verify(awaited(taskId));
+    await settle();
+    driver.subscribes.at(-1)?.answer([null, null]);
+    await settle();
+    for (const ms of [50, 100, 200]) {
+      const before = read.mock.calls.length;
+      await clock.advance(ms - 1);
+      expect(read.mock.calls).toHaveLength(before);
+      await clock.advance(1);
+      expect(read.mock.calls.length).toBeGreaterThan(before);
+    }
   });
 
   it('share one timer', async () => {
