@@ -91,6 +91,23 @@ describe('the retries of a verifier', () => {
     expect(driver.subscribes).toHaveLength(4);
   });
 
+  it('begin with the shortest pause again once a read alone has worked', async () => {
+    await subscribing();
+    driver.subscribes.at(-1)?.answer([null]);
+    await settle();
+    for (const ms of [50, 100]) {
+      driver.reads.at(-1)?.fail();
+      await settle();
+      await clock.advance(ms);
+    }
+    driver.reads.at(-1)?.answer([null]);
+    await settle();
+    await subscribing('other');
+    await failLast();
+    await clock.advance(50);
+    expect(driver.subscribes).toHaveLength(3);
+  });
+
   it('grow apart while each SUBSCRIBE is refused for now', async () => {
     await subscribing();
     for (const ms of [50, 100, 200]) {
