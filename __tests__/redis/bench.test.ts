@@ -28,7 +28,7 @@ it(
         },
       ]);
       expect(stdout).toContain('last of 100 waiters for one id, µs (lower is better)');
-      expect(stdout).toMatch(/^\| measure +\| goal +\| measured +\| met +\|$/m);
+      expect(stdout).toMatch(/^\| measure +\| goal +\| measured +\| of rounds +\| met +\|$/m);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
