@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { MetaObserver, WaitEnd, WaitLimits } from '../../src/consumer/channel.ts';
+import { type MetaObserver, type WaitEnd, WaitFailure, type WaitLimits } from '../../src/consumer/channel.ts';
 import { type CompletionParts, Completions } from '../../src/consumer/completions.ts';
 import { Tally } from '../../src/consumer/tally.ts';
 import type { TaskMeta } from '../../src/meta.ts';
@@ -103,6 +103,24 @@ describe('a run', () => {
     expect([await each.next(), await each.next()]).toEqual([
       { done: false, value: ['b', DONE] },
       { done: true, value: undefined },
+    ]);
+    expect(tally.foundAtDeadline).toBe(0);
+  });
+
+  it('reports all that are left as failed when an observer throws', async () => {
+    const reported: unknown[] = [];
+    const report = (taskId: string, end: WaitEnd): void => {
+      reported.push([taskId, end instanceof WaitFailure ? end.outcome : end]);
+    };
+    const broken = (): never => {
+      throw new Error('mine');
+    };
+    const first = outcome(run(['a', 'b'], undefined, broken, { report }).run().next());
+    answers[0]?.(metas('a'));
+    expect(await first).toEqual(new Error('mine'));
+    expect(reported).toEqual([
+      ['a', 'failed'],
+      ['b', 'failed'],
     ]);
   });
 
