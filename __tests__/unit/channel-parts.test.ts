@@ -215,6 +215,15 @@ describe('holds', () => {
     expect([each.metaOf('a'), each.metaOf('b')]).toEqual([undefined, SUCCESS]);
   });
 
+  it('leave a channel once, when its meta is there; whoever waits on it later keeps it', async () => {
+    const { holds: each, channels, left } = holds();
+    await each.add('a');
+    for (const channel of channels) each.fill(channel, SUCCESS, 1);
+    expect(left).toEqual(['a']);
+    each.drop('a');
+    expect(left).toEqual(['a']);
+  });
+
   it('end in their time when another is dropped, and leave no timer with the last one', async () => {
     const { holds: each, clock, left } = holds();
     await each.add('a');

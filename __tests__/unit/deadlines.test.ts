@@ -25,6 +25,25 @@ describe('deadlines', () => {
     expect([told.at(-1), clock.timers]).toEqual(['30 at 30', 0]);
   });
 
+  it('arm a timer for one that comes first only, and none while others are told of', async () => {
+    const armed: number[] = [];
+    const counting = {
+      now: () => clock.now(),
+      after: (ms: number, run: () => void): Timer => {
+        armed.push(ms);
+        return clock.after(ms, run);
+      },
+    };
+    const each = new Deadlines<number>(counting, (ms) => {
+      if (ms === 10) for (const more of [1, 2]) each.after(more, more);
+    });
+    for (const ms of [10, 10, 20, 5]) each.after(ms, ms);
+    expect(armed).toEqual([10, 5]);
+    await clock.advance(20);
+    // For the first two of 10, then for the four that these set, in pairs, then for that of 20.
+    expect(armed).toEqual([10, 5, 5, 1, 1, 8]);
+  });
+
   it('of the same time are told of in the order they were set', async () => {
     for (let i = 0; i < 100; i += 1) deadlines.after(5, `${i}`);
     await clock.advance(5);
