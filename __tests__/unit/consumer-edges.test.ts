@@ -327,6 +327,7 @@ describe('what goes wrong', () => {
     const cause = new BackendError('NOAUTH log in first', { code: 'CELERY_BACKEND_REFUSED', reply: 'NOAUTH' });
     driver.subscribes[0]?.fail(cause);
     await settle();
+    expect(watched.end).toMatchObject({ outcome: 'failed' });
     expect(errorOf(watched)).toMatchObject({
       code: 'CELERY_BACKEND_GET',
       taskId: 't',

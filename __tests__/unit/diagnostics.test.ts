@@ -95,6 +95,7 @@ describe('the event of a wait', () => {
     const clock = new VirtualClock();
     await using results = open(clock);
     using heard = recording(WAIT);
+    await clock.advance(1000);
     const wait = outcome(results.backend.waitFor('t'));
     await clock.advance(2500);
     await results.fail('t');
@@ -143,6 +144,13 @@ describe('the event of a wait', () => {
       { taskId: 'late', timeout: 3, duration: 3, lastLook: 'unready' },
     ]);
     expect(backend.stats()).toMatchObject({ timeouts: 2, foundAtDeadline: 0 });
+  });
+
+  it('comes to its limit for those who listen to limits alone', async () => {
+    await using results = open(new VirtualClock());
+    using heard = recording(TIMEOUT);
+    await outcome(results.backend.waitFor('t', { timeout: 0 }));
+    expect(heard.told).toEqual([{ taskId: 't', timeout: 0, duration: 0, lastLook: 'unready' }]);
   });
 
   it('comes once for each task of many, however they end, in the context of whoever waits', async () => {
