@@ -54,17 +54,22 @@ async function failLast(error?: Error): Promise<void> {
   await settle();
 }
 
+/** Has the last SUBSCRIBE fail, again and again: another one follows after each of these pauses, and none before. */
+async function retriedAfter(pauses: readonly number[], fail: () => Promise<void>): Promise<void> {
+  for (const ms of pauses) {
+    const before = driver.subscribes.length;
+    await fail();
+    await clock.advance(ms - 1);
+    expect(driver.subscribes).toHaveLength(before);
+    await clock.advance(1);
+    expect(driver.subscribes).toHaveLength(before + 1);
+  }
+}
+
 describe('the retries of a verifier', () => {
   it('are made after half of 100 ms, 200 ms and so on up to 5 s, at least', async () => {
     await subscribing();
-    for (const ms of [50, 100, 200, 400, 800, 1_600, 2_500, 2_500]) {
-      const before = driver.subscribes.length;
-      await failLast();
-      await clock.advance(ms - 1);
-      expect(driver.subscribes).toHaveLength(before);
-      await clock.advance(1);
-      expect(driver.subscribes).toHaveLength(before + 1);
-    }
+    await retriedAfter([50, 100, 200, 400, 800, 1_600, 2_500, 2_500], failLast);
   });
 
   it('are made within the whole of it', async () => {
@@ -110,15 +115,10 @@ describe('the retries of a verifier', () => {
 
   it('grow apart while each SUBSCRIBE is refused for now', async () => {
     await subscribing();
-    for (const ms of [50, 100, 200]) {
+    await retriedAfter([50, 100, 200], async () => {
       driver.subscribes.at(-1)?.answer([refusal('BUSY')]);
       await settle();
-      const before = driver.subscribes.length;
-      await clock.advance(ms - 1);
-      expect(driver.subscribes).toHaveLength(before);
-      await clock.advance(1);
-      expect(driver.subscribes).toHaveLength(before + 1);
-    }
+    });
   });
 
   it.each([1, 2])('grow apart while %d of 2 reads fail', async (failing) => {
