@@ -65,7 +65,7 @@ export async function register(
 }
 
 /** Keys that the server has looked up. */
-async function lookups(admin: Redis): Promise<number> {
+export async function lookups(admin: Redis): Promise<number> {
   const info = await admin.info('stats');
   const count = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? NaN);
   return count('keyspace_hits') + count('keyspace_misses');

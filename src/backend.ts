@@ -2,7 +2,6 @@
 import {
   type CeleryApp,
   checkBag,
-  checkIds,
   checkState,
   checkTimeout,
   checkWait,
@@ -12,6 +11,7 @@ import {
   type StoreOptions,
   type MetaWaitOptions,
   type Propagating,
+  uniqueIds,
   type WaitOptions,
   type WatchOptions,
 } from './arguments.ts';
@@ -28,6 +28,7 @@ import { assemble, type Parts, statsOf } from './parts.ts';
 import type { Driver, StoreOutcome } from './ports.ts';
 import type { Settled, Succeeded, TimedOut } from './settled.ts';
 import { PROPAGATE_STATES, type TaskState } from './states.ts';
+import { inTurns } from './turns.ts';
 import { Stream } from './stream.ts';
 import type { MarkOutcome } from './worker.ts';
 
@@ -267,10 +268,12 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** The metas of many tasks by id, in the order of the ids, as they are now. Sends MGET for those not known. */
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
-    this.#checkAll(taskIds);
+    const unique = uniqueIds(taskIds);
+    const ids = [...(unique instanceof Set ? unique : await unique)];
+    this.#checkOpen();
     if (!this.#parts.loader.done) await this.#parts.loader.read('', 'results');
-    const metas = await this.#parts.reader.readMany(taskIds);
-    for (const [taskId, meta] of metas) metas.set(taskId, this.#parts.codec.present(meta, taskId));
+    const metas = await this.#parts.reader.readMany(ids);
+    await inTurns(metas, ([taskId, meta]) => metas.set(taskId, this.#parts.codec.present(meta, taskId)));
     return metas;
   }
 
@@ -513,8 +516,10 @@ export abstract class BaseBackend implements AsyncDisposable {
     left: AbortSignal,
   ): AsyncGenerator<Settled<T>, void, undefined> {
     const timeoutMs = checkWait(options);
-    this.#checkAll(taskIds);
-    yield* this.#parts.waiting.many<T>(taskIds, timeoutMs, options, left);
+    const unique = uniqueIds(taskIds);
+    const ids = unique instanceof Set ? unique : await unique;
+    this.#checkOpen();
+    yield* this.#parts.waiting.many<T>(ids, timeoutMs, options, left);
   }
 
   #begin(taskId: string, options: MetaWaitOptions): WaitEnd | Promise<WaitEnd> {
@@ -532,11 +537,6 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   #check(id: string): void {
     checkId(id);
-    this.#checkOpen();
-  }
-
-  #checkAll(ids: readonly string[]): void {
-    checkIds(ids);
     this.#checkOpen();
   }
 

@@ -18,25 +18,22 @@ export interface Clock {
 /** The longest delay that Node's own timers take. */
 const LONGEST_DELAY = 2 ** 31 - 1;
 
-class LongTimer implements Timer {
+class SystemTimer implements Timer {
   readonly #run: () => void;
-  readonly #due: number;
   #handle: NodeJS.Timeout | undefined;
 
   constructor(ms: number, run: () => void) {
     this.#run = run;
-    this.#due = performance.now() + ms;
-    this.#arm();
+    this.#arm(ms);
   }
 
-  #arm(): void {
-    const left = this.#due - performance.now();
+  #arm(ms: number): void {
     this.#handle =
-      left > LONGEST_DELAY
+      ms > LONGEST_DELAY
         ? setTimeout(() => {
-            this.#arm();
+            this.#arm(ms - LONGEST_DELAY);
           }, LONGEST_DELAY)
-        : setTimeout(this.#run, Math.max(0, left));
+        : setTimeout(this.#run, Math.max(0, ms));
   }
 
   cancel(): void {
@@ -48,5 +45,5 @@ class LongTimer implements Timer {
 export const systemClock: Clock = {
   now: () => performance.now(),
   wall: () => Date.now(),
-  after: (ms, run) => new LongTimer(ms, run),
+  after: (ms, run) => new SystemTimer(ms, run),
 };

@@ -5,7 +5,7 @@ import { BackendClosedError, BackendGetMetaError } from './errors.ts';
 import type { Keys } from './keys.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { KeyStore } from './ports.ts';
-import { A_TURN, nextTurn } from './turns.ts';
+import { inParts } from './turns.ts';
 
 /** Metas as they are stored: the errors in them are still {@link ExceptionInfo}. */
 export class Reader {
@@ -46,21 +46,30 @@ export class Reader {
   /** Many metas, by id, in the order of the ids. */
   async readMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
     const metas = new Map<string, TaskMeta | undefined>();
-    for (const taskId of taskIds) if (!metas.has(taskId)) metas.set(taskId, this.#cache.get(taskId));
-    const missing = [...metas.keys()].filter((taskId) => !metas.get(taskId));
     const reads: Promise<void>[] = [];
-    for (let from = 0; from < missing.length; from += A_TURN) {
-      if (from > 0) await nextTurn();
-      const read = this.#readPart(missing.slice(from, from + A_TURN), metas);
+    await inParts(taskIds, (part) => {
+      const read = this.#readPart(part, metas);
       reads.push(read);
       // It is awaited below, once all are on their way.
       read.catch(() => undefined);
-    }
+    });
     await Promise.all(reads);
     return metas as Map<string, TaskMeta>;
   }
 
+  /** Those that are new among some ids. */
   async #readPart(taskIds: readonly string[], metas: Map<string, TaskMeta | undefined>): Promise<void> {
+    const missing: string[] = [];
+    for (const taskId of taskIds) {
+      if (metas.has(taskId)) continue;
+      const known = this.#cache.get(taskId);
+      metas.set(taskId, known);
+      if (!known) missing.push(taskId);
+    }
+    if (missing.length > 0) await this.#readMissing(missing, metas);
+  }
+
+  async #readMissing(taskIds: readonly string[], metas: Map<string, TaskMeta | undefined>): Promise<void> {
     const { epoch } = this.#cache;
     const keys = taskIds.map((taskId) => this.#keys.task(taskId));
     const payloads = await readGuarded(this.#store.readMany(keys), '', 'results');

@@ -145,10 +145,11 @@ export class Waiting {
   /**
    * What becomes of many tasks, as they become ready.
    *
+   * @param taskIds - taken over: those that are ready go out of it
    * @param left - aborted when the reader leaves; absent for one who leaves between two tasks only
    */
   async *many<T>(
-    taskIds: readonly string[],
+    taskIds: Set<string>,
     timeoutMs: number | undefined,
     { signal, onMessage }: MetaWaitOptions,
     left?: AbortSignal,
@@ -157,7 +158,7 @@ export class Waiting {
     const report = this.#reporter(taskIds);
     const limits = loader.done
       ? { timeoutMs }
-      : await loadAllWithin(this.#loading, [...new Set(taskIds)], { timeoutMs, signal: anyOf(signal, left) }, report);
+      : await loadAllWithin(this.#loading, [...taskIds], { timeoutMs, signal: anyOf(signal, left) }, report);
     signal?.throwIfAborted();
     if (left?.aborted) return;
     const completions = new Completions(
@@ -188,7 +189,7 @@ export class Waiting {
   }
 
   /** Tells of each of many waits, in the context of whoever begins them; undefined when nobody listens. */
-  #reporter(taskIds: readonly string[]): WaitReporter | undefined {
+  #reporter(taskIds: Iterable<string>): WaitReporter | undefined {
     const { cache, clock, consumer } = this.#parts;
     const report = WaitReport.begin(clock);
     if (!report) return undefined;

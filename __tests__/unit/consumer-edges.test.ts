@@ -8,6 +8,7 @@ import { BackendClosedError, BackendError, DecodeError } from '../../src/errors.
 import { createKeys } from '../../src/keys.ts';
 import type { TaskMeta } from '../../src/meta.ts';
 import { refused } from '../../src/redis/errors.ts';
+import { A_TURN } from '../../src/turns.ts';
 import { ScriptedDriver } from '../support/scripted-driver.ts';
 import { settle, VirtualClock } from '../support/virtual-clock.ts';
 
@@ -188,10 +189,10 @@ describe('a channel that several wait on', () => {
   });
 
   it('is not subscribed to again by a new link that it was subscribed over', async () => {
-    const taskIds = Array.from({ length: 501 }, (_, index) => `other ${index}`);
+    const taskIds = Array.from({ length: A_TURN + 1 }, (_, index) => `other ${index}`);
     for (const taskId of taskIds) void consumer.wait(taskId, { signal: aborting.signal });
     await settle();
-    // Those beyond 500 have their turn after this; the link is there when the last comes.
+    // Those beyond that many have their turn after this; the link is there when the last comes.
     driver.listener.onReconnect();
     const last = consumer.wait('last', { signal: aborting.signal });
     await settle();

@@ -8,7 +8,7 @@ import { Tally } from '../../src/consumer/tally.ts';
 import { Warnings } from '../../src/diagnostics.ts';
 import { createKeys } from '../../src/keys.ts';
 import type { TaskMeta } from '../../src/meta.ts';
-import { nextTurn } from '../../src/turns.ts';
+import { A_TURN, nextTurn } from '../../src/turns.ts';
 import { type Asked, ScriptedDriver } from '../support/scripted-driver.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -16,6 +16,8 @@ const COUNT = 1200;
 const DONE: TaskMeta = { status: 'SUCCESS', result: null };
 const keys = createKeys('');
 const ids = Array.from({ length: COUNT }, (_, i) => `t${i}`);
+/** How many are done after each turn. */
+const TURNS = Array.from({ length: COUNT / A_TURN }, (_, turn) => (turn + 1) * A_TURN);
 const LAST = `t${COUNT - 1}`;
 
 let driver: ScriptedDriver;
@@ -126,21 +128,21 @@ describe('of many waits, one turn', () => {
     expect(consumer.waits).toBe(0);
   });
 
-  it('ends 500 by one signal; the others are shown nothing more, and end by it too', async () => {
+  it('ends 200 by one signal; the others are shown nothing more, and end by it too', async () => {
     const controller = new AbortController();
     const shown: TaskMeta[] = [];
     await live({ signal: controller.signal, onMessage: (meta) => shown.push(meta) });
     controller.abort('enough');
     message(LAST);
-    expect(await turns(() => consumer.waits)).toEqual([COUNT - 500, COUNT - 1000, 0]);
+    expect(await turns(() => consumer.waits)).toEqual(TURNS.map((done) => COUNT - done));
     expect(ends.map((end) => end instanceof WaitFailure && end.error())).toEqual(ids.map(() => 'enough'));
     expect(shown).toEqual([]);
   });
 
-  it('ends 500 at close, which is over when all have ended', async () => {
+  it('ends 200 at close, which is over when all have ended', async () => {
     await live();
     const closed = consumer.close();
-    expect(consumer.waits).toBe(COUNT - 500);
+    expect(consumer.waits).toBe(COUNT - A_TURN);
     await closed;
     expect([consumer.waits, driver.unsubscribes]).toEqual([0, []]);
   });
@@ -240,7 +242,7 @@ describe('a link that is made anew', () => {
 });
 
 describe('a run over many tasks', () => {
-  it('reads 500 a turn and waits for 500 a turn', async () => {
+  it('reads 200 a turn and waits for 200 a turn', async () => {
     const asked: string[][] = [];
     const waits: string[] = [];
     const run = new Completions(
@@ -258,15 +260,17 @@ describe('a run over many tasks', () => {
         },
         tally: new Tally(),
       },
-      ids,
+      new Set(ids),
       { timeoutMs: undefined, observerOf: () => undefined },
     );
     const told: string[] = [];
     const reading = (async () => {
       for await (const [taskId] of run.run()) told.push(taskId);
     })();
-    expect(await turns(() => asked.flat().length + waits.length)).toEqual([500, 1000, 1700, 2200, 2400]);
+    expect(await turns(() => asked.flat().length + waits.length)).toEqual([
+      200, 400, 600, 800, 1000, 1400, 1600, 1800, 2000, 2200, 2400,
+    ]);
     await reading;
-    expect([asked.map(({ length }) => length), waits, told]).toEqual([[500, 500, 200], ids, ids]);
+    expect([asked.map(({ length }) => length), waits, told]).toEqual([TURNS.map(() => A_TURN), ids, ids]);
   });
 });

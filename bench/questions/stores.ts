@@ -3,6 +3,7 @@ import { callsOf, type Question } from '../harness.ts';
 import { cpuSince, rate } from '../measure.ts';
 import { newIds, sample } from '../sample.ts';
 
+/** Stores at once, unless a question has its own. */
 const WIDTH = 256;
 /** Payloads under way at once have this size together at most. */
 const BYTES_AT_ONCE = 16_000_000;
@@ -12,19 +13,23 @@ interface Stores {
   readonly bytes: number;
   /** Of a round. */
   readonly calls: number;
+  /** One at a time: nothing to batch. */
+  readonly lone?: boolean;
 }
 
 /** Calls and sizes, by question. */
-export const STORES: Readonly<Record<`stores-${'300b' | '10kb' | '100kb' | '1mb'}`, Stores>> = {
+export const STORES: Readonly<Record<`stores-${'lone' | '300b' | '10kb' | '100kb' | '1mb'}`, Stores>> = {
+  'stores-lone': { label: '300 B, one at a time', bytes: 300, calls: 4000, lone: true },
   'stores-300b': { label: '300 B', bytes: 300, calls: 10_000 },
   'stores-10kb': { label: '10 kB', bytes: 10_000, calls: 4000 },
   'stores-100kb': { label: '100 kB', bytes: 100_000, calls: 600 },
   'stores-1mb': { label: '1 MB', bytes: 1_000_000, calls: 80 },
 };
 
-function question(name: string, { label, bytes, calls }: Stores): Question {
+function question(name: string, { label, bytes, calls, lone = false }: Stores): Question {
   return {
     name,
+    idle: lone,
     figures: [
       { name: `stores, ${label}`, unit: '/s', better: 'higher' },
       { name: `CPU of a store, ${label}`, unit: 'µs', better: 'lower' },
@@ -35,7 +40,7 @@ function question(name: string, { label, bytes, calls }: Stores): Question {
       const result = sample(undefined, bytes);
       const ids = newIds(callsOf(bench, calls));
       await peer.adopt?.(ids);
-      const width = Math.max(1, Math.min(WIDTH, Math.floor(BYTES_AT_ONCE / bytes)));
+      const width = lone ? 1 : Math.max(1, Math.min(WIDTH, Math.floor(BYTES_AT_ONCE / bytes)));
       const used = process.cpuUsage();
       const perSecond = await rate(ids, width, (id) => peer.store(id, result));
       const cpu = cpuSince(used) / ids.length;

@@ -26,7 +26,7 @@ import type { TaskMeta } from '../meta.ts';
 import { isReady } from '../states.ts';
 import type { Look, Looks } from './looks.ts';
 import type { Tally } from './tally.ts';
-import { A_TURN, inTurns, nextTurn } from '../turns.ts';
+import { inParts, inTurns } from '../turns.ts';
 import type { WaitReporter } from './wait-report.ts';
 
 /**
@@ -82,10 +82,11 @@ export class Completions implements Look {
   #patience: Timer | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(parts: CompletionParts, taskIds: readonly string[], limits: CompletionLimits) {
+  /** @param taskIds - taken over: those that are ready go out of it */
+  constructor(parts: CompletionParts, taskIds: Set<string>, limits: CompletionLimits) {
     this.#parts = parts;
     this.#limits = limits;
-    this.#pending = new Set(taskIds);
+    this.#pending = taskIds;
   }
 
   /** Each task once, as it becomes ready; of the batch in the order they were given. @throws what ends a wait */
@@ -173,17 +174,15 @@ export class Completions implements Look {
 
   /** Reads what is pending, so many tasks a turn, and hands it on in its order. Rejects with the first failure. */
   async #readPending(take: (metas: ReadonlyMap<string, TaskMeta>) => void): Promise<void> {
-    const taskIds = [...this.#pending];
     let taken = Promise.resolve();
-    for (let from = 0; from < taskIds.length; from += A_TURN) {
-      if (from > 0) await nextTurn();
-      const reading = this.#parts.readMany(taskIds.slice(from, from + A_TURN));
+    await inParts([...this.#pending], (taskIds) => {
+      const reading = this.#parts.readMany(taskIds);
       taken = Promise.all([reading, taken]).then(([metas]) => {
         take(metas);
       });
       // It is awaited below, once all are on their way.
       taken.catch(() => undefined);
-    }
+    });
     await taken;
   }
 

@@ -1,8 +1,6 @@
 /** Many deadlines with one timer: a timer of Node's for each would weigh as much as all else of a wait. */
 import type { Clock, Timer } from '../clock.ts';
-
-/** Deadlines of one turn of the event loop. Each has a read, and an error with its stack. */
-const MOST_A_TURN = 200;
+import { A_TURN } from '../turns.ts';
 
 /** A deadline of an item. */
 class Deadline<T> implements Timer {
@@ -97,7 +95,7 @@ export class Deadlines<T> {
   #tellDue(): void {
     this.#telling = true;
     const now = this.#clock.now();
-    for (let count = 0; count < MOST_A_TURN; count += 1) {
+    for (let count = 0; count < A_TURN; count += 1) {
       const [first] = this.#heap;
       if (!first || first.due > now) {
         this.#telling = false;

@@ -48,8 +48,16 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
       timer.cancel();
       addTraffic(stream, -bytes);
     };
-    answer.then(settle, settle);
-    answer.then(resolve, reject);
+    answer.then(
+      (value) => {
+        settle();
+        resolve(value);
+      },
+      (error: unknown) => {
+        settle();
+        reject(error as Error);
+      },
+    );
   });
 }
 

@@ -1,9 +1,11 @@
 /** Results as keys of Redis. */
+import type { Clock } from '../clock.ts';
 import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
 import { BackendError } from '../errors.ts';
 import type { Caller } from './call.ts';
 import { refused, unavailable } from './errors.ts';
+import { PacedWork } from './paced-work.ts';
 import { channelRule } from './permissions.ts';
 import {
   CHANGED,
@@ -53,6 +55,8 @@ interface PendingWrite extends Pending<number> {
 export class RedisStore implements ResultStore {
   readonly #connection: Caller;
   readonly #warnings: Warnings;
+  /** What comes of reads and removals. */
+  readonly #replies: PacedWork;
   readonly #reads = new TickBatch<Read>((reads) => {
     this.flush();
     for (const chunk of this.#inCommands(reads)) void this.#ask(chunk, (keys) => this.#get(keys));
@@ -63,9 +67,10 @@ export class RedisStore implements ResultStore {
   /** By probe, `null` without a guard. */
   readonly #writes = new Map<string | null, TickBatch<PendingWrite>>();
 
-  constructor(connection: Caller, warnings: Warnings) {
+  constructor(connection: Caller, warnings: Warnings, clock: Pick<Clock, 'now'>) {
     this.#connection = connection;
     this.#warnings = warnings;
+    this.#replies = new PacedWork(clock);
   }
 
   get usable(): boolean {
@@ -147,12 +152,17 @@ export class RedisStore implements ResultStore {
   async #ask<T>(pending: readonly Pending<T>[], ask: (keys: string[]) => Promise<readonly T[]>): Promise<void> {
     try {
       const answers = await ask(pending.map(({ key }) => key));
-      pending.forEach(({ resolve }, index) => {
-        resolve(answers[index] as T);
+      this.#replies.do(() => {
+        pending.forEach(({ resolve }, index) => {
+          resolve(answers[index] as T);
+        });
       });
     } catch (error) {
       if (pending.length > 1 && isLasting(error)) for (const one of pending) void this.#ask([one], ask);
-      else for (const { reject } of pending) reject(error);
+      else
+        this.#replies.do(() => {
+          for (const { reject } of pending) reject(error);
+        });
     }
   }
 
@@ -188,7 +198,7 @@ export class RedisStore implements ResultStore {
     if (present) return present;
     const script = probe === null ? UNGUARDED_WRITE : probedWrite(probe, this.#writes.size);
     const batch = new TickBatch<PendingWrite>((writes) => {
-      for (const chunk of chunksOf(writes, this.#most(MAX_WRITES))) void this.#store(script, chunk);
+      for (const chunk of inChunks(writes, this.#most(MAX_WRITES))) void this.#store(script, chunk);
     });
     this.#writes.set(probe, batch);
     return batch;
@@ -196,11 +206,13 @@ export class RedisStore implements ResultStore {
 
   async #store(script: Script, writes: readonly PendingWrite[]): Promise<void> {
     try {
-      const outcomes = await this.#run(
-        script,
-        writes.map(({ key }) => key),
-        writes.flatMap(({ value, ttl }) => [value, ttl]),
-      );
+      const keys: string[] = [];
+      const args: (string | Buffer)[] = [];
+      for (const { key, value, ttl } of writes) {
+        keys.push(key);
+        args.push(value, ttl);
+      }
+      const outcomes = await this.#run(script, keys, args);
       writes.forEach(({ key, resolve, reject }, index) => {
         const outcome = outcomes[index];
         if (typeof outcome === 'number') resolve(outcome);
@@ -232,18 +244,20 @@ export class RedisStore implements ResultStore {
   }
 
   #run(script: Script, keys: string[], args: (string | Buffer)[]): Promise<(number | string)[]> {
+    let bytes = 0;
+    for (const { length } of args) bytes += length;
     return this.#connection.run({
       what: storeOf(keys),
       key: keys[0] ?? null,
-      bytes: args.reduce((sum, { length }) => sum + length, 0),
+      bytes,
       lua: script.lua,
       send: (client) => callScript(client, script, keys, args).then(checkedOutcomes),
     });
   }
 }
 
-function storeOf([key = '', ...others]: readonly string[]): string {
-  return `the store of ${key}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+function storeOf(keys: readonly string[]): string {
+  return `the store of ${keys[0] ?? ''}${keys.length > 1 ? ` and ${keys.length - 1} more` : ''}`;
 }
 
 /** @throws ReplyError for what concerns the connection, and so every key */
@@ -275,16 +289,17 @@ function replyError(text: string): Error {
 }
 
 /** In the given order, each at most so long and so large. */
-function* chunksOf(writes: readonly PendingWrite[], most: number): Generator<readonly PendingWrite[], void, undefined> {
-  let from = 0;
+function inChunks(writes: readonly PendingWrite[], most: number): (readonly PendingWrite[])[] {
+  const chunks: PendingWrite[][] = [];
   let bytes = 0;
-  for (const [index, { value }] of writes.entries()) {
-    if (index > from && (index - from === most || bytes + value.length > MAX_WRITE_BYTES)) {
-      yield writes.slice(from, index);
-      from = index;
+  for (const write of writes) {
+    const last = chunks.at(-1);
+    if (last && last.length < most && bytes + write.value.length <= MAX_WRITE_BYTES) last.push(write);
+    else {
+      chunks.push([write]);
       bytes = 0;
     }
-    bytes += value.length;
+    bytes += write.value.length;
   }
-  yield writes.slice(from);
+  return chunks;
 }

@@ -1,0 +1,135 @@
+/** What a process with so many waits goes through, phase by phase. */
+import type { Redis } from 'ioredis';
+import { RedisBackend } from '../../dist/esm/index.js';
+import { lookups } from '../measure.ts';
+import { keyOf, newIds } from '../sample.ts';
+import { type Turns, turnsOf } from './probe.ts';
+
+/** Where the phases run. */
+export interface Ground {
+  readonly port: number;
+  readonly admin: Redis;
+  /** How many waits. */
+  readonly count: number;
+  /** Has another process encode the results of these tasks. */
+  readonly prepare: (ids: readonly string[]) => Promise<void>;
+  /** Has it send them, all at once. */
+  readonly store: () => void;
+}
+
+/** How many waits are begun before the loop has its turn. */
+const SLICE = 250;
+/** Seconds; far beyond the end of a phase. */
+const FAR = 600;
+
+type Note = (phase: string, turns: Turns) => void;
+type Waits = () => Promise<unknown>[];
+
+const open = ({ port }: Ground): RedisBackend => new RedisBackend({}, { url: `redis://127.0.0.1:${port}/0` });
+
+/** Resolves when all keys were read since `before`. */
+async function allRead({ admin, count }: Ground, before: number): Promise<void> {
+  while ((await lookups(admin)) < before + count) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Begins a wait for each, and resolves when all are subscribed and were read. Those that reject count as ended. */
+async function begin(ground: Ground, ids: readonly string[], wait: (id: string) => Promise<unknown>): Promise<Waits> {
+  const before = await lookups(ground.admin);
+  const waits: Promise<unknown>[] = [];
+  for (let from = 0; from < ids.length; from += SLICE) {
+    if (from > 0) await new Promise(setImmediate);
+    for (const id of ids.slice(from, from + SLICE)) waits.push(wait(id).catch((error: unknown) => error));
+  }
+  await allRead(ground, before);
+  return () => waits;
+}
+
+async function results(ground: Ground, note: Note): Promise<void> {
+  const backend = open(ground);
+  const ids = newIds(ground.count);
+  await ground.prepare(ids);
+  let waits: Waits = () => [];
+  const subscribing = await turnsOf(async () => {
+    waits = await begin(ground, ids, (id) => backend.waitFor(id, { timeout: FAR }));
+  });
+  note('waits begun 250 a turn, until all are subscribed and read', subscribing);
+  const before = await lookups(ground.admin);
+  const healing = await turnsOf(async () => {
+    await ground.admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    await allRead(ground, before);
+  });
+  note('their link breaks, until all are subscribed and read anew', healing);
+  ground.store();
+  note('their results, all at once', await turnsOf(() => Promise.all(waits())));
+  note('`getMany` of them, known', await turnsOf(() => backend.getMany(ids)));
+  await backend.close();
+  await ground.admin.flushall();
+}
+
+async function deadlines(ground: Ground, note: Note): Promise<void> {
+  const backend = open(ground);
+  const due = performance.now() + 5000 + ground.count / 10;
+  const waits = await begin(ground, newIds(ground.count), (id) =>
+    backend.waitFor(id, { timeout: (due - performance.now()) / 1000 }),
+  );
+  note('their deadlines, all in one millisecond', await turnsOf(() => Promise.all(waits())));
+  await backend.close();
+}
+
+async function abort(ground: Ground, note: Note): Promise<void> {
+  const backend = open(ground);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waits = await begin(ground, newIds(ground.count), (id) => backend.waitFor(id, { signal }));
+  const turns = await turnsOf(() => {
+    controller.abort();
+    return Promise.all(waits());
+  });
+  note('one `AbortSignal` of all', turns);
+  await backend.close();
+}
+
+async function close(ground: Ground, note: Note): Promise<void> {
+  const backend = open(ground);
+  const waits = await begin(ground, newIds(ground.count), (id) => backend.waitFor(id));
+  note('`close`', await turnsOf(() => Promise.all([backend.close(), ...waits()])));
+}
+
+async function completions(ground: Ground, note: Note): Promise<void> {
+  const backend = open(ground);
+  const ids = newIds(ground.count);
+  await ground.prepare(ids);
+  const before = await lookups(ground.admin);
+  let ended = Promise.resolve();
+  const consume = async (): Promise<void> => {
+    let count = 0;
+    for await (const { taskId } of backend.asCompleted(ids)) count += taskId.length > 0 ? 1 : 0;
+    if (count !== ids.length) throw new Error(`${count} of ${ids.length} came`);
+  };
+  const beginning = await turnsOf(async () => {
+    ended = consume();
+    // Once in the batch, once by the wait of each.
+    await allRead(ground, before + ids.length);
+  });
+  note('`asCompleted` of all, until they are subscribed and read', beginning);
+  ground.store();
+  note('their results through it', await turnsOf(() => ended));
+  await ground.admin.flushall();
+  await backend.close();
+}
+
+async function reads(ground: Ground, note: Note): Promise<void> {
+  const backend = open(ground);
+  const ids = newIds(ground.count);
+  await ground.prepare(ids);
+  ground.store();
+  while ((await ground.admin.exists(keyOf(ids.at(-1) ?? ''))) === 0) await new Promise(setImmediate);
+  note('`getMany` of all, stored', await turnsOf(() => backend.getMany(ids)));
+  await ground.admin.flushall();
+  await backend.close();
+}
+
+/** All phases, each noted as it ends. */
+export async function phases(ground: Ground, note: Note): Promise<void> {
+  for (const each of [results, completions, deadlines, abort, close, reads]) await each(ground, note);
+}
