@@ -1,10 +1,11 @@
-/** `npm run bench:chart`: results/latest.json to docs/bench.svg, and to the tables of docs/performance.md. */
+/** `npm run bench:chart`: results/latest.json to docs/bench.svg; that and turns.json to the tables of docs/performance.md. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Panel, panels, wordsOf } from './chart-panels.ts';
 import { fill } from './guide.ts';
 import { folderOf, install } from './packages.ts';
 import type { Run } from './report.ts';
+import type { TurnsRun } from './turns/table.ts';
 
 /** What is used of echarts. Its own types would need it installed for the compiler to be content with this file. */
 interface ECharts {
@@ -116,6 +117,7 @@ async function draw(run: Run): Promise<string> {
 }
 
 const run = JSON.parse(readFileSync(at('results/latest.json'), 'utf8')) as Run;
+const turns = JSON.parse(readFileSync(at('results/turns.json'), 'utf8')) as TurnsRun;
 writeFileSync(at('../docs/bench.svg'), `${await draw(run)}\n`);
 const guide = at('../docs/performance.md');
-writeFileSync(guide, fill(readFileSync(guide, 'utf8'), run));
+writeFileSync(guide, fill(readFileSync(guide, 'utf8'), run, turns));

@@ -2,6 +2,7 @@
 import { goalRows } from './goals.ts';
 import { growthRows } from './growth.ts';
 import { type Answer, digits, markdown, type Run, spread, times, valuesOf } from './report.ts';
+import { turnRows, type TurnsRun } from './turns/table.ts';
 
 const OURS = 'celery-redis-backend';
 const GUARDED = 'ioredis guarded';
@@ -60,22 +61,23 @@ function figureRows({ figures, floor }: Run): string[][] {
 }
 
 /** What stands between the marks of each name. */
-const BLOCKS: Readonly<Record<string, (run: Run) => string>> = {
-  goals: (run) => `${markdown(goalRows(run.figures))}\n\n${PICTURE}`,
-  hops: (run) => markdown(hopRows(run)),
-  growth: ({ figures, floor }) => markdown(growthRows(figures, [OURS, floor, 'bullmq', 'python celery'])),
-  figures: (run) => markdown(figureRows(run)),
-};
+const blocks = (run: Run, turns: TurnsRun): Readonly<Record<string, string>> => ({
+  goals: `${markdown(goalRows(run.figures))}\n\n${PICTURE}`,
+  hops: markdown(hopRows(run)),
+  turns: markdown(turnRows(turns)),
+  growth: markdown(growthRows(run.figures, [OURS, run.floor, 'bullmq', 'python celery'])),
+  figures: markdown(figureRows(run)),
+});
 
 /**
- * The guide with the figures of a run.
+ * The guide with the figures of a run, and of the turns of a loop.
  *
  * @throws Error where it has lost the marks of a table
  */
-export function fill(guide: string, run: Run): string {
-  return Object.entries(BLOCKS).reduce((text, [name, block]) => {
+export function fill(guide: string, run: Run, turns: TurnsRun): string {
+  return Object.entries(blocks(run, turns)).reduce((text, [name, block]) => {
     const [before = '', , after] = text.split(new RegExp(`(?<=<!-- ${name} -->\n)(.*?)(?=<!-- /${name} -->)`, 's'));
     if (after === undefined) throw new Error(`docs/performance.md has lost the marks of ${name}.`);
-    return `${before}\n${block(run)}\n\n${after}`;
+    return `${before}\n${block}\n\n${after}`;
   }, guide);
 }

@@ -1,12 +1,12 @@
-/** How long single turns of the event loop are, and how much of the longest is the collector's. */
+/** How long single turns of the event loop are, with V8's collector and without. */
 import { type Profiler, Session } from 'node:inspector/promises';
 
 /** What a probe saw. */
 export interface Turns {
   /** Milliseconds of the longest turn, by the clock. */
   readonly longest: number;
-  /** Milliseconds of it that V8's collector took. */
-  readonly collecting: number;
+  /** The same, where what V8's collector took of each turn is left out. */
+  readonly uncollected: number;
   /** How many turns were longer than 10 ms. */
   readonly over: number;
 }
@@ -29,23 +29,29 @@ export async function turnsOf(run: () => Promise<unknown>): Promise<Turns> {
   await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_US });
   const origin = performance.now();
   await session.post('Profiler.start');
-  const { worst, over } = await watched(run);
+  const turns = await watched(run);
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();
-  return { longest: worst.end - worst.start, collecting: collectingIn(profile, origin, worst), over };
+  const pauses = pausesOf(profile, origin);
+  return {
+    longest: Math.max(0, ...turns.map(lengthOf)),
+    uncollected: Math.max(0, ...turns.map((turn) => lengthOf(turn) - overlap(turn, pauses))),
+    over: turns.filter((turn) => lengthOf(turn) > LONG_MS).length,
+  };
 }
 
-async function watched(run: () => Promise<unknown>): Promise<{ worst: Span; over: number }> {
+const lengthOf = ({ start, end }: Span): number => end - start;
+
+/** The turns that were longer than a millisecond. */
+async function watched(run: () => Promise<unknown>): Promise<Span[]> {
   // To start sampling is a long turn by itself.
   await new Promise(setImmediate);
-  let worst: Span = { start: 0, end: 0 };
-  let over = 0;
+  const turns: Span[] = [];
   let watching = true;
   let last = performance.now();
   const turn = (): void => {
     const now = performance.now();
-    if (now - last > LONG_MS) over += 1;
-    if (now - last > worst.end - worst.start) worst = { start: last, end: now };
+    if (now - last > 1) turns.push({ start: last, end: now });
     last = now;
     if (watching) setImmediate(turn);
   };
@@ -54,23 +60,26 @@ async function watched(run: () => Promise<unknown>): Promise<{ worst: Span; over
   // The last turn ends too.
   await new Promise(setImmediate);
   watching = false;
-  return { worst, over };
+  return turns;
 }
 
-/** @param origin - when the profile began, by the clock of the span */
-function collectingIn(
-  { nodes, samples = [], timeDeltas = [], startTime }: Profiler.Profile,
-  origin: number,
-  span: Span,
-): number {
+/** When the collector was found at work. @param origin - when the profile began, by the clock of the turns */
+function pausesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile, origin: number): Span[] {
   const collector = nodes.find(({ callFrame }) => callFrame.functionName === '(garbage collector)')?.id;
-  let at = startTime;
-  let us = 0;
+  const pauses: Span[] = [];
+  let end = origin;
   samples.forEach((node, i) => {
-    const delta = timeDeltas[i] ?? 0;
-    at += delta;
-    const ms = (at - startTime) / 1000 + origin;
-    if (node === collector && ms >= span.start && ms <= span.end) us += delta;
+    const start = end;
+    end += (timeDeltas[i] ?? 0) / 1000;
+    if (node === collector) pauses.push({ start, end });
   });
-  return us / 1000;
+  return pauses;
+}
+
+/** Milliseconds of a turn that pauses take. */
+function overlap(turn: Span, pauses: readonly Span[]): number {
+  return pauses.reduce(
+    (sum, { start, end }) => sum + Math.max(0, Math.min(end, turn.end) - Math.max(start, turn.start)),
+    0,
+  );
 }

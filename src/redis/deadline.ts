@@ -53,9 +53,9 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
         settle();
         resolve(value);
       },
-      (error: unknown) => {
+      (error: Error) => {
         settle();
-        reject(error as Error);
+        reject(error);
       },
     );
   });

@@ -108,11 +108,23 @@ return tostring(store(KEYS[1], ARGV[1], ARGV[2]))`,
 
 type ScriptCommand = (...words: (string | Buffer)[]) => Promise<unknown>;
 
-/** What a script of writes replied, by its keys: one of the numbers, or the text of an error. */
+/**
+ * What a script of writes replied, by its keys: one of the numbers, or the text of an error.
+ *
+ * @throws ReplyError for what concerns the connection, and so every key
+ */
 export function outcomesOf(reply: unknown): (number | string)[] {
   return String(reply)
     .split(SEPARATOR)
-    .map((outcome) => (/^\d$/.test(outcome) ? Number(outcome) : outcome));
+    .map((outcome) => {
+      if (outcome.startsWith('READONLY')) throw replyError(outcome);
+      return /^\d$/.test(outcome) ? Number(outcome) : outcome;
+    });
+}
+
+/** The text of an error that a script returned, as the error it was. */
+export function replyError(text: string): Error {
+  return Object.assign(new Error(text), { name: 'ReplyError' });
 }
 
 /** Runs a script: EVALSHA, and EVAL after NOSCRIPT. Texts in its reply are strings. */

@@ -17,6 +17,7 @@ import {
   probedWrite,
   callScript,
   outcomesOf,
+  replyError,
   toArgument,
 } from './scripts.ts';
 import type { Script } from './scripts.ts';
@@ -251,21 +252,13 @@ export class RedisStore implements ResultStore {
       key: keys[0] ?? null,
       bytes,
       lua: script.lua,
-      send: (client) => callScript(client, script, keys, args).then(checkedOutcomes),
+      send: (client) => callScript(client, script, keys, args).then(outcomesOf),
     });
   }
 }
 
 function storeOf(keys: readonly string[]): string {
   return `the store of ${keys[0] ?? ''}${keys.length > 1 ? ` and ${keys.length - 1} more` : ''}`;
-}
-
-/** @throws ReplyError for what concerns the connection, and so every key */
-function checkedOutcomes(reply: unknown): (number | string)[] {
-  const outcomes = outcomesOf(reply);
-  const readOnly = outcomes.find((outcome) => typeof outcome === 'string' && outcome.startsWith('READONLY'));
-  if (readOnly !== undefined) throw replyError(String(readOnly));
-  return outcomes;
 }
 
 function ttlText(ttl: number | null): string {
@@ -281,11 +274,6 @@ function asPayload(key: string, reply: unknown): Buffer | null {
 /** Whether Redis refused, and would again. */
 function isLasting(error: unknown): boolean {
   return error instanceof BackendError && error.reply !== undefined && !isRetryable(error);
-}
-
-/** The text of an error that a script returned, as the error it was. */
-function replyError(text: string): Error {
-  return Object.assign(new Error(text), { name: 'ReplyError' });
 }
 
 /** In the given order, each at most so long and so large. */
