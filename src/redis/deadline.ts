@@ -53,8 +53,9 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
         settle();
         resolve(value);
       },
-      (error: Error) => {
+      (error: unknown) => {
         settle();
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the command rejects
         reject(error);
       },
     );
