@@ -9,7 +9,7 @@ export default {
   mutate: [
     'src/consumer/*.ts',
     'src/storer.ts',
-    'src/redis/{deadline,paced-work,scripts,store,subscriber,tick-batch,watchdog}.ts',
+    'src/redis/{deadline,scripts,store,subscriber,tick-batch,watchdog}.ts',
   ],
   testRunner: 'jest',
   testRunnerNodeArgs: ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'],
@@ -18,7 +18,7 @@ export default {
       projects: [],
       testMatch: [
         '<rootDir>/__tests__/unit/{always-retry,backstop*,channel*,completions*,consumer*,deadlines,diagnostics,feed,holds*,known-waits,late-waits,looks,many-waits,storer*,verifier*,waiting,watch}.test.ts',
-        '<rootDir>/__tests__/unit/redis/{asking,deadline*,paced-work,scripts*,store*,subscriber*,tick-batch*,watchdog*}.test.ts',
+        '<rootDir>/__tests__/unit/redis/{asking,deadline*,scripts*,store*,subscriber*,tick-batch*,watchdog*}.test.ts',
       ],
       roots: ['<rootDir>/src', '<rootDir>/__tests__/support', '<rootDir>/__tests__/unit'],
       testEnvironment: 'node',

@@ -6,7 +6,6 @@ import type { ResultTuple, TaskRequest } from './meta.ts';
 import { show } from './option-checks.ts';
 import type { Signature } from './signature.ts';
 import type { TaskState } from './states.ts';
-import { A_TURN, inParts } from './turns.ts';
 
 /** The application, as far as a backend is concerned. A plain `{}` will do. */
 export interface CeleryApp {
@@ -114,19 +113,10 @@ export function checkTimeout(timeout: unknown): number | undefined {
   throw new InvalidArgumentError(`timeout: expected seconds, 0 or more, undefined or null; got ${show(timeout)}.`);
 }
 
-/** Each id once, in their order, as they are now; of more than 200, turn by turn. @throws InvalidArgumentError */
-export function uniqueIds(taskIds: unknown): Set<string> | Promise<Set<string>> {
+/** @throws InvalidArgumentError */
+export function checkIds(taskIds: unknown): void {
   if (!Array.isArray(taskIds)) throw new InvalidArgumentError(`taskIds: expected an array; got ${show(taskIds)}.`);
-  const unique = new Set<string>();
-  const add = (ids: readonly unknown[]): void => {
-    for (const taskId of ids) {
-      checkId(taskId);
-      unique.add(taskId);
-    }
-  };
-  if (taskIds.length > A_TURN) return inParts(taskIds.slice(), add).then(() => unique);
-  add(taskIds);
-  return unique;
+  for (const taskId of taskIds) checkId(taskId);
 }
 
 /** Checks the options of a wait. Returns its limit in milliseconds; throws the reason of an aborted signal. */

@@ -2,6 +2,7 @@
 import {
   type CeleryApp,
   checkBag,
+  checkIds,
   checkState,
   checkTimeout,
   checkWait,
@@ -11,7 +12,6 @@ import {
   type StoreOptions,
   type MetaWaitOptions,
   type Propagating,
-  uniqueIds,
   type WaitOptions,
   type WatchOptions,
 } from './arguments.ts';
@@ -268,9 +268,8 @@ export abstract class BaseBackend implements AsyncDisposable {
 
   /** The metas of many tasks by id, in the order of the ids, as they are now. Sends MGET for those not known. */
   async getMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
-    const unique = uniqueIds(taskIds);
-    const ids = [...(unique instanceof Set ? unique : await unique)];
-    this.#checkOpen();
+    this.#checkAll(taskIds);
+    const ids = taskIds.slice();
     if (!this.#parts.loader.done) await this.#parts.loader.read('', 'results');
     const metas = await this.#parts.reader.readMany(ids);
     await inTurns(metas, ([taskId, meta]) => metas.set(taskId, this.#parts.codec.present(meta, taskId)));
@@ -516,10 +515,8 @@ export abstract class BaseBackend implements AsyncDisposable {
     left: AbortSignal,
   ): AsyncGenerator<Settled<T>, void, undefined> {
     const timeoutMs = checkWait(options);
-    const unique = uniqueIds(taskIds);
-    const ids = unique instanceof Set ? unique : await unique;
-    this.#checkOpen();
-    yield* this.#parts.waiting.many<T>(ids, timeoutMs, options, left);
+    this.#checkAll(taskIds);
+    yield* this.#parts.waiting.many<T>(taskIds, timeoutMs, options, left);
   }
 
   #begin(taskId: string, options: MetaWaitOptions): WaitEnd | Promise<WaitEnd> {
@@ -540,13 +537,19 @@ export abstract class BaseBackend implements AsyncDisposable {
     this.#checkOpen();
   }
 
+  #checkAll(ids: readonly string[]): void {
+    checkIds(ids);
+    this.#checkOpen();
+  }
+
   #checkOpen(): void {
     if (this.#closing) throw new BackendClosedError();
   }
 
-  async #read(taskId: string): Promise<TaskMeta> {
+  /** No async function, which would cost each read three promises. @throws at once what is wrong with the call */
+  #read(taskId: string): Promise<TaskMeta> {
     this.#check(taskId);
-    if (!this.#parts.loader.done) await this.#parts.loader.read(taskId);
-    return this.#parts.reader.read(taskId);
+    const { loader, reader } = this.#parts;
+    return loader.done ? reader.read(taskId) : loader.read(taskId).then(() => reader.read(taskId));
   }
 }

@@ -5,7 +5,7 @@ import { BackendClosedError, BackendGetMetaError } from './errors.ts';
 import type { Keys } from './keys.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { KeyStore } from './ports.ts';
-import { inParts } from './turns.ts';
+import { A_TURN, inParts } from './turns.ts';
 
 /** Metas as they are stored: the errors in them are still {@link ExceptionInfo}. */
 export class Reader {
@@ -22,8 +22,9 @@ export class Reader {
   }
 
   /** One meta, from the cache if it is there. */
-  async read(taskId: string): Promise<TaskMeta> {
-    return this.#cache.get(taskId) ?? (await this.readStored(taskId));
+  read(taskId: string): Promise<TaskMeta> {
+    const known = this.#cache.get(taskId);
+    return known ? Promise.resolve(known) : this.readStored(taskId);
   }
 
   /** One meta, from the store. A SUCCESS goes into the cache. */
@@ -46,8 +47,20 @@ export class Reader {
   /** Many metas, by id, in the order of the ids. */
   async readMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
     const metas = new Map<string, TaskMeta | undefined>();
+    const missing: string[] = [];
+    // All of them before the first is read: what is read may take the place of what is known.
+    const looking = inParts(taskIds, (part) => {
+      for (const taskId of part) {
+        if (metas.has(taskId)) continue;
+        const known = this.#cache.get(taskId);
+        metas.set(taskId, known);
+        if (!known) missing.push(taskId);
+      }
+    });
+    // Of few the reads leave in this turn.
+    if (taskIds.length > A_TURN) await looking;
     const reads: Promise<void>[] = [];
-    await inParts(taskIds, (part) => {
+    await inParts(missing, (part) => {
       const read = this.#readPart(part, metas);
       reads.push(read);
       // It is awaited below, once all are on their way.
@@ -57,19 +70,7 @@ export class Reader {
     return metas as Map<string, TaskMeta>;
   }
 
-  /** Those that are new among some ids. */
   async #readPart(taskIds: readonly string[], metas: Map<string, TaskMeta | undefined>): Promise<void> {
-    const missing: string[] = [];
-    for (const taskId of taskIds) {
-      if (metas.has(taskId)) continue;
-      const known = this.#cache.get(taskId);
-      metas.set(taskId, known);
-      if (!known) missing.push(taskId);
-    }
-    if (missing.length > 0) await this.#readMissing(missing, metas);
-  }
-
-  async #readMissing(taskIds: readonly string[], metas: Map<string, TaskMeta | undefined>): Promise<void> {
     const { epoch } = this.#cache;
     const keys = taskIds.map((taskId) => this.#keys.task(taskId));
     const payloads = await readGuarded(this.#store.readMany(keys), '', 'results');

@@ -145,11 +145,10 @@ export class Waiting {
   /**
    * What becomes of many tasks, as they become ready.
    *
-   * @param taskIds - taken over: those that are ready go out of it
    * @param left - aborted when the reader leaves; absent for one who leaves between two tasks only
    */
   async *many<T>(
-    taskIds: Set<string>,
+    taskIds: readonly string[],
     timeoutMs: number | undefined,
     { signal, onMessage }: MetaWaitOptions,
     left?: AbortSignal,
@@ -158,7 +157,7 @@ export class Waiting {
     const report = this.#reporter(taskIds);
     const limits = loader.done
       ? { timeoutMs }
-      : await loadAllWithin(this.#loading, [...taskIds], { timeoutMs, signal: anyOf(signal, left) }, report);
+      : await loadAllWithin(this.#loading, [...new Set(taskIds)], { timeoutMs, signal: anyOf(signal, left) }, report);
     signal?.throwIfAborted();
     if (left?.aborted) return;
     const completions = new Completions(
@@ -189,7 +188,7 @@ export class Waiting {
   }
 
   /** Tells of each of many waits, in the context of whoever begins them; undefined when nobody listens. */
-  #reporter(taskIds: Iterable<string>): WaitReporter | undefined {
+  #reporter(taskIds: readonly string[]): WaitReporter | undefined {
     const { cache, clock, consumer } = this.#parts;
     const report = WaitReport.begin(clock);
     if (!report) return undefined;

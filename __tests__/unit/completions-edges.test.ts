@@ -40,7 +40,7 @@ function run(
     tally,
     ...parts,
   };
-  return new Completions(all, new Set(ids), { timeoutMs, observerOf: () => observer });
+  return new Completions(all, ids, { timeoutMs, observerOf: () => observer });
 }
 
 describe('a run', () => {

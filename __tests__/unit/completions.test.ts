@@ -56,7 +56,7 @@ function run(ids: readonly string[], timeoutMs?: number, onMessage?: (meta: Task
       }),
     tally,
   };
-  return new Completions(parts, new Set(ids), { timeoutMs, observerOf: () => onMessage });
+  return new Completions(parts, ids, { timeoutMs, observerOf: () => onMessage });
 }
 
 /** What comes of a run, as it comes. */

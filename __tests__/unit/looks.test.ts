@@ -54,7 +54,7 @@ describe('looks', () => {
       tally: new Tally(),
       looks,
     };
-    const first = new Completions(parts, new Set(['a', 'b']), { observerOf: () => undefined }).run();
+    const first = new Completions(parts, ['a', 'b'], { observerOf: () => undefined }).run();
     const next = first.next();
     expect(looks.size).toBe(2);
     answer(new Map());
@@ -64,7 +64,7 @@ describe('looks', () => {
     await next;
     await first.return(undefined);
 
-    const second = new Completions(parts, new Set(['a', 'b']), { observerOf: () => undefined }).run();
+    const second = new Completions(parts, ['a', 'b'], { observerOf: () => undefined }).run();
     const ready = second.next();
     answer(new Map([['a', done]]));
     await ready;

@@ -260,7 +260,7 @@ describe('a run over many tasks', () => {
         },
         tally: new Tally(),
       },
-      new Set(ids),
+      ids,
       { timeoutMs: undefined, observerOf: () => undefined },
     );
     const told: string[] = [];

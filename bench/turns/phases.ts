@@ -1,6 +1,6 @@
 /** What a process with so many waits goes through, phase by phase. */
 import type { Redis } from 'ioredis';
-import { RedisBackend } from '../../dist/esm/index.js';
+import { RedisBackend, TimeoutError } from '../../dist/esm/index.js';
 import { lookups } from '../measure.ts';
 import { keyOf, newIds } from '../sample.ts';
 import { type Turns, turnsOf } from './probe.ts';
@@ -25,7 +25,17 @@ const FAR = 600;
 type Note = (phase: string, turns: Turns) => void;
 type Waits = () => Promise<unknown>[];
 
-const open = ({ port }: Ground): RedisBackend => new RedisBackend({}, { url: `redis://127.0.0.1:${port}/0` });
+const open = ({ port, count }: Ground): RedisBackend =>
+  new RedisBackend({}, { url: `redis://127.0.0.1:${port}/0`, maxCachedResults: count });
+
+/** Ids as they come out of a message: in one piece, which those that were just put together are not. */
+const idsOf = ({ count }: Ground): string[] => JSON.parse(JSON.stringify(newIds(count))) as string[];
+
+/** @throws Error when a phase was not what its name says */
+function expectAll(ends: readonly unknown[], holds: (end: unknown) => boolean): void {
+  const others = ends.filter((end) => !holds(end));
+  if (others.length > 0) throw new Error(`${others.length} waits ended otherwise, the first with ${String(others[0])}`);
+}
 
 /** Resolves when all keys were read since `before`. */
 async function allRead({ admin, count }: Ground, before: number): Promise<void> {
@@ -46,7 +56,7 @@ async function begin(ground: Ground, ids: readonly string[], wait: (id: string) 
 
 async function results(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
-  const ids = newIds(ground.count);
+  const ids = idsOf(ground);
   await ground.prepare(ids);
   let waits: Waits = () => [];
   const subscribing = await turnsOf(async () => {
@@ -61,7 +71,9 @@ async function results(ground: Ground, note: Note): Promise<void> {
   note('their link breaks, until all are subscribed and read anew', healing);
   ground.store();
   note('their results, all at once', await turnsOf(() => Promise.all(waits())));
+  expectAll(await Promise.all(waits()), (end) => !(end instanceof Error));
   note('`getMany` of them, known', await turnsOf(() => backend.getMany(ids)));
+  expectAll(ids, (id) => backend.isCached(String(id)));
   await backend.close();
   await ground.admin.flushall();
 }
@@ -69,10 +81,12 @@ async function results(ground: Ground, note: Note): Promise<void> {
 async function deadlines(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
   const due = performance.now() + 5000 + ground.count / 10;
-  const waits = await begin(ground, newIds(ground.count), (id) =>
+  const waits = await begin(ground, idsOf(ground), (id) =>
     backend.waitFor(id, { timeout: (due - performance.now()) / 1000 }),
   );
+  if (performance.now() >= due) throw new Error('all deadlines passed while the waits were begun');
   note('their deadlines, all in one millisecond', await turnsOf(() => Promise.all(waits())));
+  expectAll(await Promise.all(waits()), (end) => end instanceof TimeoutError && end.lastLook === 'unready');
   await backend.close();
 }
 
@@ -80,7 +94,7 @@ async function abort(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
   const controller = new AbortController();
   const { signal } = controller;
-  const waits = await begin(ground, newIds(ground.count), (id) => backend.waitFor(id, { signal }));
+  const waits = await begin(ground, idsOf(ground), (id) => backend.waitFor(id, { signal }));
   const turns = await turnsOf(() => {
     controller.abort();
     return Promise.all(waits());
@@ -91,13 +105,13 @@ async function abort(ground: Ground, note: Note): Promise<void> {
 
 async function close(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
-  const waits = await begin(ground, newIds(ground.count), (id) => backend.waitFor(id));
+  const waits = await begin(ground, idsOf(ground), (id) => backend.waitFor(id));
   note('`close`', await turnsOf(() => Promise.all([backend.close(), ...waits()])));
 }
 
 async function completions(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
-  const ids = newIds(ground.count);
+  const ids = idsOf(ground);
   await ground.prepare(ids);
   const before = await lookups(ground.admin);
   let ended = Promise.resolve();
@@ -120,7 +134,7 @@ async function completions(ground: Ground, note: Note): Promise<void> {
 
 async function reads(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
-  const ids = newIds(ground.count);
+  const ids = idsOf(ground);
   await ground.prepare(ids);
   ground.store();
   while ((await ground.admin.exists(keyOf(ids.at(-1) ?? ''))) === 0) await new Promise(setImmediate);

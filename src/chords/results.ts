@@ -56,7 +56,7 @@ export class HeaderResults {
     const { waiting, joinTimeoutMs } = this.#parts;
     const values = new Map<string, unknown>();
     try {
-      for await (const settled of waiting.many(new Set(tasksOf(group)), joinTimeoutMs, {})) {
+      for await (const settled of waiting.many([...tasksOf(group)], joinTimeoutMs, {})) {
         if (settled.status !== 'SUCCESS') return joinFailure(errorRepr(settled.error), settled.error);
         values.set(settled.taskId, settled.result);
       }

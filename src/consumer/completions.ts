@@ -82,11 +82,10 @@ export class Completions implements Look {
   #patience: Timer | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param taskIds - taken over: those that are ready go out of it */
-  constructor(parts: CompletionParts, taskIds: Set<string>, limits: CompletionLimits) {
+  constructor(parts: CompletionParts, taskIds: readonly string[], limits: CompletionLimits) {
     this.#parts = parts;
     this.#limits = limits;
-    this.#pending = taskIds;
+    this.#pending = new Set(taskIds);
   }
 
   /** Each task once, as it becomes ready; of the batch in the order they were given. @throws what ends a wait */

@@ -82,7 +82,7 @@ export class RedisDriver implements Driver {
     this.#wiring = wire(options, clients);
     const { commands, subscriber } = this.#wiring;
     this.#commands = commands;
-    this.store = new RedisStore(commands, options.warnings, options.clock);
+    this.store = new RedisStore(commands, options.warnings);
     this.chords = new RedisChords(commands, { atomic: !commands.isCluster });
     this.source = new RedisSubscriber(subscriber, options.warnings);
     for (const each of [commands, subscriber]) {

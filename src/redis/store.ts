@@ -1,11 +1,9 @@
 /** Results as keys of Redis. */
-import type { Clock } from '../clock.ts';
 import type { Warnings } from '../diagnostics.ts';
 import type { ResultStore, StoreOutcome, SuccessGuard, Write } from '../ports.ts';
 import { BackendError } from '../errors.ts';
 import type { Caller } from './call.ts';
 import { refused, unavailable } from './errors.ts';
-import { PacedWork } from './paced-work.ts';
 import { channelRule } from './permissions.ts';
 import {
   CHANGED,
@@ -56,8 +54,6 @@ interface PendingWrite extends Pending<number> {
 export class RedisStore implements ResultStore {
   readonly #connection: Caller;
   readonly #warnings: Warnings;
-  /** What comes of reads and removals. */
-  readonly #replies: PacedWork;
   readonly #reads = new TickBatch<Read>((reads) => {
     this.flush();
     for (const chunk of this.#inCommands(reads)) void this.#ask(chunk, (keys) => this.#get(keys));
@@ -68,10 +64,9 @@ export class RedisStore implements ResultStore {
   /** By probe, `null` without a guard. */
   readonly #writes = new Map<string | null, TickBatch<PendingWrite>>();
 
-  constructor(connection: Caller, warnings: Warnings, clock: Pick<Clock, 'now'>) {
+  constructor(connection: Caller, warnings: Warnings) {
     this.#connection = connection;
     this.#warnings = warnings;
-    this.#replies = new PacedWork(clock);
   }
 
   get usable(): boolean {
@@ -153,17 +148,12 @@ export class RedisStore implements ResultStore {
   async #ask<T>(pending: readonly Pending<T>[], ask: (keys: string[]) => Promise<readonly T[]>): Promise<void> {
     try {
       const answers = await ask(pending.map(({ key }) => key));
-      this.#replies.do(() => {
-        pending.forEach(({ resolve }, index) => {
-          resolve(answers[index] as T);
-        });
+      pending.forEach(({ resolve }, index) => {
+        resolve(answers[index] as T);
       });
     } catch (error) {
       if (pending.length > 1 && isLasting(error)) for (const one of pending) void this.#ask([one], ask);
-      else
-        this.#replies.do(() => {
-          for (const { reject } of pending) reject(error);
-        });
+      else for (const { reject } of pending) reject(error);
     }
   }
 

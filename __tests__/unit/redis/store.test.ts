@@ -6,7 +6,6 @@ import type { Call, Caller, ConnectionState } from '../../../src/redis/call.ts';
 import type { RedisClient } from '../../../src/redis/client.ts';
 import { UNGUARDED_WRITE } from '../../../src/redis/scripts.ts';
 import { RedisStore } from '../../../src/redis/store.ts';
-import { nextTurn } from '../../../src/turns.ts';
 import { settle } from '../../support/virtual-clock.ts';
 
 /** A script as it was called. */
@@ -94,8 +93,6 @@ const ERRORS_OF_NO_KEY: readonly (readonly [title: string, error: Error])[] = [
   ['of another kind', new TypeError('what')],
 ];
 
-let now = 0;
-const clock = { now: () => now };
 let caller: FakeCaller;
 let warnings: KeptWarnings;
 let store: RedisStore;
@@ -103,7 +100,7 @@ let store: RedisStore;
 beforeEach(() => {
   caller = new FakeCaller();
   warnings = new KeptWarnings();
-  store = new RedisStore(caller, warnings, clock);
+  store = new RedisStore(caller, warnings);
 });
 
 function write(
@@ -137,23 +134,6 @@ describe('a read', () => {
   it('is one of 100 in an MGET at the most', async () => {
     await store.readMany(keysOf(201));
     expect(caller.log).toEqual(['MGET 100', 'MGET 100', 'GET k200']);
-  });
-
-  it('of many is answered command by command, in a turn of its own once 4 ms were used', async () => {
-    const answered: string[] = [];
-    const reads = keysOf(300).map((key) =>
-      store.read(key).then(() => {
-        now += 0.05;
-        answered.push(key);
-      }),
-    );
-    const seen: number[] = [];
-    while (seen.at(-1) !== 300) {
-      await nextTurn();
-      seen.push(answered.length);
-    }
-    await Promise.all(reads);
-    expect([seen.filter((count) => count > 0), answered]).toEqual([[100, 200, 300], keysOf(300)]);
   });
 
   it('is a GET for each key on a cluster', async () => {
