@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { withDeadline, within } from '../../../src/redis/deadline.ts';
-import { MIB } from '../../../src/redis/traffic.ts';
+import { MIB, traffic } from '../../../src/redis/traffic.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
 const late = (): Error => new Error('late');
@@ -17,6 +17,21 @@ describe('the deadline of a command', () => {
     });
     await clock.advance(60_000);
     expect(over).toBe(5_000);
+  });
+});
+
+describe('a command that is answered', () => {
+  it.each([
+    ['with a value', () => Promise.resolve(1), 1],
+    ['with an error', () => Promise.reject(new Error('no')), new Error('no')],
+  ])('%s leaves no timer, and no bytes that later ones would wait for', async (_how, send, end) => {
+    const clock = new VirtualClock();
+    const stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => undefined };
+    const options = { clock, acceptedMs: 0, timeoutMs: 5_000, bytes: 10 * MIB, late };
+    const sent = withDeadline<unknown>(stream, send, options).catch((error: unknown) => error);
+    expect([clock.timers, traffic(stream)]).toEqual([1, 10 * MIB]);
+    expect(await sent).toEqual(end);
+    expect([clock.timers, traffic(stream)]).toEqual([0, 0]);
   });
 });
 
