@@ -117,8 +117,19 @@ function faultsOf(run: Run, by: number): readonly FaultRecord[] {
 /** When a wait must have ended whose result could be had from `base` on; that channels were forbidden keeps it longer. */
 function latest(run: Run, wait: WaitRecord, base: number): number {
   return dueAt(base, faultsOf(run, wait.plan.by), run.lag, ({ plan, end }, due) =>
-    plan.kind === 'acl' && end >= wait.joinedAt ? Math.max(due, end + BOUND_MS) + unannounced(run) : due,
+    plan.kind === 'acl' && end >= openedAt(run, wait) ? Math.max(due, end + BOUND_MS) + unannounced(run) : due,
   );
+}
+
+/** When the channel was opened that a wait joined, by the first of those of its process that overlap: it may be refused. */
+function openedAt({ waits }: Run, wait: WaitRecord): number {
+  const { by, tasks } = wait.plan;
+  const shared = waits.filter(({ plan }) => plan.by === by && plan.tasks.some((task) => tasks.includes(task)));
+  return shared
+    .toSorted((a, b) => b.joinedAt - a.joinedAt)
+    .reduce((opened, { joinedAt, endedAt = Infinity }) => {
+      return joinedAt < opened && endedAt >= opened ? joinedAt : opened;
+    }, wait.joinedAt);
 }
 
 /**
