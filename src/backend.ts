@@ -28,8 +28,8 @@ import { assemble, type Parts, statsOf } from './parts.ts';
 import type { Driver, StoreOutcome } from './ports.ts';
 import type { Settled, Succeeded, TimedOut } from './settled.ts';
 import { PROPAGATE_STATES, type TaskState } from './states.ts';
-import { inTurns } from './turns.ts';
 import { Stream } from './stream.ts';
+import { inParts } from './turns.ts';
 import type { MarkOutcome } from './worker.ts';
 
 /** Milliseconds that `close` gives what is on its way to Redis, when all other time is up. */
@@ -272,7 +272,9 @@ export abstract class BaseBackend implements AsyncDisposable {
     const ids = taskIds.slice();
     if (!this.#parts.loader.done) await this.#parts.loader.read('', 'results');
     const metas = await this.#parts.reader.readMany(ids);
-    await inTurns(metas, ([taskId, meta]) => metas.set(taskId, this.#parts.codec.present(meta, taskId)));
+    await inParts([...metas], (part) => {
+      for (const [taskId, meta] of part) metas.set(taskId, this.#parts.codec.present(meta, taskId));
+    });
     return metas;
   }
 

@@ -48,17 +48,17 @@ export class Reader {
   async readMany(taskIds: readonly string[]): Promise<Map<string, TaskMeta>> {
     const metas = new Map<string, TaskMeta | undefined>();
     const missing: string[] = [];
-    // All of them before the first is read: what is read may take the place of what is known.
-    const looking = inParts(taskIds, (part) => {
+    const look = (part: readonly string[]): void => {
       for (const taskId of part) {
         if (metas.has(taskId)) continue;
         const known = this.#cache.get(taskId);
         metas.set(taskId, known);
         if (!known) missing.push(taskId);
       }
-    });
-    // Of few the reads leave in this turn.
-    if (taskIds.length > A_TURN) await looking;
+    };
+    // All of them before the first is read: what is read may take the place of what is known. Of few the reads leave at once.
+    if (taskIds.length > A_TURN) await inParts(taskIds, look);
+    else look(taskIds);
     const reads: Promise<void>[] = [];
     await inParts(missing, (part) => {
       const read = this.#readPart(part, metas);

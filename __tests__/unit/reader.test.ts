@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { ResultCache } from '../../src/cache.ts';
 import { Codec } from '../../src/codec.ts';
 import { ExceptionRegistry } from '../../src/exceptions.ts';
+import { RedisBackend } from '../../src/index.ts';
 import { createKeys } from '../../src/keys.ts';
 import { Reader } from '../../src/reader.ts';
 import { createJsonSerializer } from '../../src/serializers/json.ts';
@@ -61,4 +62,15 @@ describe('a read of many', () => {
   it('of nothing asks for nothing', async () => {
     expect([await reader.readMany([]), asked]).toEqual([new Map(), []]);
   });
+});
+
+it('getMany rejects with what goes wrong with any of its results, in whichever turn', async () => {
+  await using backend = new RedisBackend({}, { url: 'memory://' });
+  const ids = idsOf(A_TURN + 1);
+  const present = jest.spyOn(Codec.prototype, 'present').mockImplementation((meta, taskId) => {
+    if (taskId === ids.at(-1)) throw new Error('enough');
+    return meta;
+  });
+  await expect(backend.getMany(ids)).rejects.toThrow('enough');
+  present.mockRestore();
 });
