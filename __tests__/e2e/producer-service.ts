@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { BackendStats } from 'celery-redis-backend';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser, Locator, Page, Route } from 'playwright-core';
 import { Stack } from '../support/compose.ts';
 import { freePort } from '../support/redis.ts';
 import { startChromium } from './chromium.ts';
@@ -138,14 +138,24 @@ void test('a page that follows 100 tasks sends no more, and says so, until some 
       held.push(route.request().postDataJSON());
       return route.fulfill({ status: 202, json: {} });
     });
+    // That their streams are there only later takes nothing of what was said meanwhile.
+    const streams: Route[] = [];
+    await page.route('**/events?*', (route) => void streams.push(route));
     await send(page, /^Group/, { tasks: '50' });
     await send(page, /^Group/, { tasks: '50' });
     await submit(page, /^Add$/);
-    assert.match(await shown(page, '#notice', /./), /^Not sent\. The page follows 100 tasks at a time/);
+    const refused = /^Not sent\. The page follows 100 tasks at a time/;
+    assert.match(await shown(page, '#notice', /./), refused);
     assert.equal(await page.getByRole('article').count(), 2);
+    await page.unroute('**/events?*');
+    for (const stream of streams) await stream.continue();
+    await shown(page.getByRole('article').first(), '.outcome', 'NOT_FOUND');
+    await shown(page.getByRole('article').last(), '.outcome', 'NOT_FOUND');
+    assert.match(await page.locator('#notice').innerText(), refused);
     await page.request.post(`${origin}/groups`, { data: held[0] });
     await inState(page.getByRole('article').last(), 'SUCCESS');
     assert.equal(await shown(await send(page, /^Add$/), '.result', '='), '= 5');
+    assert.equal(await page.locator('#notice').innerText(), '');
   }));
 
 void test('Redis that does not answer is told of, and nothing hangs; when it is back, so is the page', () =>
@@ -171,7 +181,7 @@ void test('a service that is stopped leaves at once, and a page that was open go
     await inState(run, 'PROGRESS');
     const service = await stack.start('producer-service');
     assert.equal(await service.stop(), 0, service.output);
-    await shown(page, '#notice', 'is lost');
+    await shown(page, '#connection', 'is lost');
     await stack.start('producer-service');
     assert.equal(await shown(run, '.result', '='), '= 20');
     await inState(run, 'SUCCESS');

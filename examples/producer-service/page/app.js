@@ -116,19 +116,23 @@ function listen() {
   return new Promise((resolve) => {
     on('listening', () => {
       former?.close();
-      notice('');
+      connection('');
       resolve();
     });
     current.addEventListener('error', () => {
       resolve();
       if (stream !== current) return current.close();
-      notice('The connection to the service is lost; it is being made again.');
+      connection('The connection to the service is lost; it is being made again.');
       // After an answer that is no stream the browser does not try again.
       if (current.readyState === EventSource.CLOSED) setTimeout(() => stream === current && listen(), 1000);
     });
   });
 }
 
+/** Why there is no stream, until there is one. */
+const connection = (text) => show(find('#connection'), text);
+
+/** Why something was not sent, until something else is. */
 const notice = (text) => show(find('#notice'), text);
 
 /** Shows a run, listens, sends it, unless that were too many tasks. @returns its article, if it was sent */
@@ -197,6 +201,7 @@ const forms = {
 for (const [id, submit] of Object.entries(forms)) {
   find(`#${id}`).addEventListener('submit', (event) => {
     event.preventDefault();
+    notice('');
     void submit(Object.fromEntries(new FormData(event.target)));
   });
 }
