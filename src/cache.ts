@@ -14,7 +14,7 @@ export interface CacheLimits {
 }
 
 /** So many results are put aside, and so many bytes of them. */
-const MAX_ASIDE = 2048;
+const MAX_ASIDE = 256;
 const MAX_ASIDE_BYTES = 2 ** 20;
 
 /** Forgotten ids that are remembered, so that a read in flight cannot put them back. */

@@ -86,6 +86,7 @@ class ModelClient implements RedisClient, Peer {
       },
       // What comes here comes one by one.
       on: () => undefined,
+      prependListener: () => undefined,
       pause: () => undefined,
       resume: () => undefined,
     };

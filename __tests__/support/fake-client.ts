@@ -11,6 +11,7 @@ export class FakeClient extends EventEmitter {
     writableLength: 0,
     destroy: (): boolean => this.emit('end'),
     on: (): void => undefined,
+    prependListener: (): void => undefined,
   };
   attempts = 0;
   disconnects = 0;

@@ -23,7 +23,8 @@ const SLICE = 250;
 const FAR = 600;
 
 type Note = (phase: string, turns: Turns) => void;
-type Waits = () => Promise<unknown>[];
+/** How the waits end, once all have. */
+type Ends = () => Promise<unknown[]>;
 
 const open = ({ port, count }: Ground): RedisBackend =>
   new RedisBackend({}, { url: `redis://127.0.0.1:${port}/0`, maxCachedResults: count });
@@ -43,7 +44,7 @@ async function allRead({ admin, count }: Ground, before: number): Promise<void> 
 }
 
 /** Begins a wait for each, and resolves when all are subscribed and were read. Those that reject count as ended. */
-async function begin(ground: Ground, ids: readonly string[], wait: (id: string) => Promise<unknown>): Promise<Waits> {
+async function begin(ground: Ground, ids: readonly string[], wait: (id: string) => Promise<unknown>): Promise<Ends> {
   const before = await lookups(ground.admin);
   const waits: Promise<unknown>[] = [];
   for (let from = 0; from < ids.length; from += SLICE) {
@@ -51,16 +52,18 @@ async function begin(ground: Ground, ids: readonly string[], wait: (id: string) 
     for (const id of ids.slice(from, from + SLICE)) waits.push(wait(id).catch((error: unknown) => error));
   }
   await allRead(ground, before);
-  return () => waits;
+  // Here, and not in a phase: it is a long turn by itself.
+  const ends = Promise.all(waits);
+  return () => ends;
 }
 
 async function results(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
   const ids = idsOf(ground);
   await ground.prepare(ids);
-  let waits: Waits = () => [];
+  let ends: Ends = () => Promise.resolve([]);
   const subscribing = await turnsOf(async () => {
-    waits = await begin(ground, ids, (id) => backend.waitFor(id, { timeout: FAR }));
+    ends = await begin(ground, ids, (id) => backend.waitFor(id, { timeout: FAR }));
   });
   note('waits begun 250 a turn, until all are subscribed and read', subscribing);
   const before = await lookups(ground.admin);
@@ -70,8 +73,8 @@ async function results(ground: Ground, note: Note): Promise<void> {
   });
   note('their link breaks, until all are subscribed and read anew', healing);
   ground.store();
-  note('their results, all at once', await turnsOf(() => Promise.all(waits())));
-  expectAll(await Promise.all(waits()), (end) => !(end instanceof Error));
+  note('their results, all at once', await turnsOf(ends));
+  expectAll(await ends(), (end) => !(end instanceof Error));
   note('`getMany` of them, known', await turnsOf(() => backend.getMany(ids)));
   expectAll(ids, (id) => backend.isCached(String(id)));
   await backend.close();
@@ -81,12 +84,12 @@ async function results(ground: Ground, note: Note): Promise<void> {
 async function deadlines(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
   const due = performance.now() + 5000 + ground.count / 10;
-  const waits = await begin(ground, idsOf(ground), (id) =>
+  const ends = await begin(ground, idsOf(ground), (id) =>
     backend.waitFor(id, { timeout: (due - performance.now()) / 1000 }),
   );
   if (performance.now() >= due) throw new Error('all deadlines passed while the waits were begun');
-  note('their deadlines, all in one millisecond', await turnsOf(() => Promise.all(waits())));
-  expectAll(await Promise.all(waits()), (end) => end instanceof TimeoutError && end.lastLook === 'unready');
+  note('their deadlines, all in one millisecond', await turnsOf(ends));
+  expectAll(await ends(), (end) => end instanceof TimeoutError && end.lastLook === 'unready');
   await backend.close();
 }
 
@@ -94,10 +97,10 @@ async function abort(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
   const controller = new AbortController();
   const { signal } = controller;
-  const waits = await begin(ground, idsOf(ground), (id) => backend.waitFor(id, { signal }));
+  const ends = await begin(ground, idsOf(ground), (id) => backend.waitFor(id, { signal }));
   const turns = await turnsOf(() => {
     controller.abort();
-    return Promise.all(waits());
+    return ends();
   });
   note('one `AbortSignal` of all', turns);
   await backend.close();
@@ -105,8 +108,8 @@ async function abort(ground: Ground, note: Note): Promise<void> {
 
 async function close(ground: Ground, note: Note): Promise<void> {
   const backend = open(ground);
-  const waits = await begin(ground, idsOf(ground), (id) => backend.waitFor(id));
-  note('`close`', await turnsOf(() => Promise.all([backend.close(), ...waits()])));
+  const ends = await begin(ground, idsOf(ground), (id) => backend.waitFor(id));
+  note('`close`', await turnsOf(() => Promise.all([backend.close(), ends()])));
 }
 
 async function completions(ground: Ground, note: Note): Promise<void> {

@@ -30,7 +30,7 @@ class Deadline<T> implements Timer {
 }
 
 /**
- * A heap of deadlines, the next one first. Of those that are due, 200 are told of in one turn of the event loop, in their
+ * A heap of deadlines, the next one first. Of those that are due, 64 are told of in one turn of the event loop, in their
  * order, and the others in turns to come; none is told of before its time.
  *
  * resting (none) <-> armed (for the first, or one that was cancelled) -> telling (some are due) -> resting | armed

@@ -9,14 +9,12 @@ import { BackendClosedError } from '../errors.ts';
 import type { ChannelSource, ResultStore } from '../ports.ts';
 import { isRetryable } from '../retry.ts';
 
-/** Channels of one batch. */
+/** Channels of one batch: 2 to 5 ms of work. One turn of the event loop sends a full one of each kind at the most. */
 const BATCH = 256;
 /** Channels under way at once. Not batches, of which each wait may be one: the few that a silent node keeps would keep all. */
 const RUNNING = 2048;
-/** Full batches of each kind that one turn of the event loop sends: a batch is 1 to 2 ms of work. */
-const BATCHES_A_TURN = 2;
-/** How long UNSUBSCRIBEs give way to those who are being woken. */
-const GIVE_WAY_MS = 100;
+/** How many UNSUBSCRIBEs give way to those who are being woken. */
+const GIVE_WAY = 10_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
@@ -62,11 +60,12 @@ export class Verifier {
   #scheduled = false;
   /** Whether the next turn of the event loop is to send what there is. */
   #turning = false;
-  /** Full batches of SUBSCRIBE that this turn may still send. */
-  #allowed = BATCHES_A_TURN;
-  /** Whether channels were left in this turn; and since when there are any to leave. */
+  /** Whether this turn has sent a full batch of SUBSCRIBE. */
+  #spent = false;
+  /** How many may be under way. Until one batch is confirmed: what waits for a first connection leaves at once when it is there. */
+  #window = BATCH;
+  /** Whether channels were left in this turn. */
   #left = false;
-  #leavingSinceMs = 0;
   /** Channels under way. */
   #running = 0;
   /** Pauses since a batch worked or a connection came up. */
@@ -95,7 +94,6 @@ export class Verifier {
     if (this.#closed) return;
     this.#stalled.delete(channel);
     this.#wanted.delete(channel);
-    if (this.#leaving.size === 0) this.#leavingSinceMs = this.#clock.now();
     this.#left = true;
     this.#leaving.add(channel);
     this.#turn();
@@ -147,31 +145,29 @@ export class Verifier {
     this.#turning = true;
     setImmediate(() => {
       this.#turning = false;
-      this.#allowed = BATCHES_A_TURN;
+      this.#spent = false;
       this.#flushLeaving();
       this.#flush();
     });
   }
 
-  /** Those who were woken go first, and while many are being woken all of them do. */
+  /** Those who were woken go first, and while some are being woken in each turn all of them do. */
   #flushLeaving(): void {
-    const giveWay = this.#left && this.#clock.now() < this.#leavingSinceMs + GIVE_WAY_MS;
+    const giveWay = this.#left && this.#leaving.size <= GIVE_WAY;
     this.#left = false;
-    for (let sent = 0; !giveWay && sent < BATCHES_A_TURN && this.#leaving.size > 0; sent += 1) {
-      // Of one that is wanted again the SUBSCRIBE may have left already.
-      const unwanted = this.#leaving.take(BATCH).filter((channel) => !this.#host.isWanted(channel));
-      if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
-    }
+    // Of one that is wanted again the SUBSCRIBE may have left already.
+    const unwanted = this.#leaving.take(giveWay ? 0 : BATCH).filter((channel) => !this.#host.isWanted(channel));
+    if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
     if (this.#leaving.size > 0) this.#turn();
   }
 
   #flush(): void {
-    while (this.#wanted.size > 0 && this.#allowed > 0 && this.#running < RUNNING) {
+    while (this.#wanted.size > 0 && !this.#spent && this.#running < this.#window) {
       const batch = this.#wanted.take(BATCH);
-      if (batch.length === BATCH) this.#allowed -= 1;
+      this.#spent = batch.length === BATCH;
       void this.#run(this.#begin(batch));
     }
-    if (this.#allowed < BATCHES_A_TURN) this.#turn();
+    if (this.#spent) this.#turn();
   }
 
   #begin(batch: readonly Channel[]): Member[] {
@@ -185,6 +181,10 @@ export class Verifier {
   async #run(batch: readonly Member[]): Promise<void> {
     this.#running += batch.length;
     const subscribed = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+    if (subscribed && this.#window < RUNNING) {
+      this.#window = RUNNING;
+      this.#schedule();
+    }
     const read = await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));
     if (subscribed && read) this.#failures = 0;
     this.#running -= batch.length;

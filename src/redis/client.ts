@@ -15,6 +15,7 @@ export interface RedisStream {
 /** The same, of a client. */
 export interface RedisSocket extends RedisStream {
   on(event: 'data', listener: (chunk: { readonly length: number }) => void): unknown;
+  prependListener(event: 'data', listener: (chunk: { readonly length: number }) => void): unknown;
   pause(): unknown;
   resume(): unknown;
 }

@@ -7,7 +7,9 @@ import { watchAll } from '../../../src/cli/commands/wait.ts';
 import { type Io, Printer } from '../../../src/cli/io.ts';
 import { Outcome, type Session } from '../../../src/cli/session.ts';
 import { Unread } from '../../../src/cli/unread.ts';
+import type { BackendOptions } from '../../../src/index.ts';
 import { awaited, memoryBackend, progress, succeed } from '../../../src/testing/index.ts';
+import { VirtualClock } from '../../support/virtual-clock.ts';
 
 /** Resolves with the next event of waits. */
 function heard(name: 'wait' | 'timeout'): Promise<void> {
@@ -22,12 +24,12 @@ function heard(name: 'wait' | 'timeout'): Promise<void> {
 }
 
 /** A session whose output nobody reads as yet. */
-function stalled(): Session & { readonly stdout: PassThrough; readonly stderr: PassThrough } {
+function stalled(options: BackendOptions = {}): Session & { readonly stdout: PassThrough; readonly stderr: PassThrough } {
   const stdout = new PassThrough({ highWaterMark: 1 });
   const stderr = new PassThrough();
   const signal = new AbortController().signal;
   const io: Io = { stdin: Readable.from([]), stdout, stderr, env: {}, cwd: '.', signal };
-  return { backend: memoryBackend(), printer: new Printer(io, true), outcome: new Outcome(), stdout, stderr };
+  return { backend: memoryBackend(options), printer: new Printer(io, true), outcome: new Outcome(), stdout, stderr };
 }
 
 /** The lines that were printed, once all of them are. */
@@ -43,12 +45,14 @@ async function linesOf(stdout: PassThrough, printing: Promise<void>): Promise<Re
 
 describe('watch with a slow reader', () => {
   it('tells every state that was seen before it tells that the time is up', async () => {
-    const session = stalled();
+    const clock = new VirtualClock();
+    const session = stalled({ clock });
     const { backend, stdout, stderr, outcome } = session;
     const late = heard('timeout');
     const watching = watchAll(session, ['a'], { timeout: 0.1 });
     await awaited(backend, 'a');
     for (let percent = 1; percent <= 200; percent += 1) await progress(backend, 'a', percent);
+    await clock.advance(100);
     await late;
     const said = await linesOf(stdout, watching);
     expect(said.map(({ result }) => result)).toEqual([...Array(200).keys(), 199].map((index) => index + 1));

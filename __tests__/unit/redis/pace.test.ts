@@ -26,37 +26,43 @@ class FakeSocket extends EventEmitter {
 
 let socket: FakeSocket;
 let now: number;
+/** What the one who listens already takes for a chunk. */
+let workMs: number;
 
-/** A chunk comes, after so much work. */
+/** A chunk comes, and takes so much work. */
 function data(chunk: { readonly length: number }, ms: number): void {
-  now += ms;
+  workMs = ms;
   socket.emit('data', chunk);
 }
 
 beforeEach(() => {
   socket = new FakeSocket();
   now = 0;
+  socket.on('data', () => (now += workMs));
   pace(socket, { now: () => now });
 });
 
 describe('what comes over a socket', () => {
-  it('is paused after 4 ms of work on full chunks, and goes on in the next turn', async () => {
-    for (const ms of [3, 2, 1]) data(FULL, ms);
+  it('is paused after 2 ms of work on full chunks, and goes on in the next turn', async () => {
+    for (const ms of [0.5, 0.5, 0.5]) data(FULL, ms);
     expect(socket.told).toEqual([]);
-    data(FULL, 1);
+    data(FULL, 0.5);
     expect(socket.told).toEqual(['pause']);
     await nextTurn();
     expect(socket.told).toEqual(['pause', 'resume']);
   });
 
   it('has as long again in the next turn', async () => {
-    data(FULL, 0);
-    data(FULL, 3);
+    data(FULL, 1.5);
     await nextTurn();
-    data(FULL, 1);
-    data(FULL, 3);
+    data(FULL, 1.5);
     expect(socket.told).toEqual([]);
-    data(FULL, 1);
+    data(FULL, 0.5);
+    expect(socket.told).toEqual(['pause']);
+  });
+
+  it('is paused by one chunk that takes that long', () => {
+    data(FULL, 2);
     expect(socket.told).toEqual(['pause']);
   });
 
@@ -66,7 +72,7 @@ describe('what comes over a socket', () => {
   });
 
   it('is paused by full records of TLS as well', () => {
-    for (let i = 0; i < 2; i += 1) data({ length: 16_384 }, 4);
+    for (let i = 0; i < 2; i += 1) data({ length: 16_384 }, 1);
     expect(socket.told).toEqual(['pause']);
   });
 });
