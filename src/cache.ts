@@ -13,7 +13,7 @@ export interface CacheLimits {
   readonly expires: number | null;
 }
 
-/** So many results are put aside, and so many bytes of them. */
+/** So many results are put aside, and so many bytes of them: to take them in is one turn's work. */
 const MAX_ASIDE = 256;
 const MAX_ASIDE_BYTES = 2 ** 20;
 
@@ -42,8 +42,7 @@ export class ResultCache {
   readonly #limits: CacheLimits;
   readonly #clock: Clock;
   /**
-   * Not taken in yet, so that whoever waited goes first: the next look at the cache takes them in. Of a burst of results
-   * most would only push one another out, and are never taken in at all.
+   * Not taken in yet, so that whoever waited goes first: the next look at the cache takes them in, or the one that is too many.
    */
   #aside: Entry[] = [];
   #asideBytes = 0;

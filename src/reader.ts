@@ -5,7 +5,7 @@ import { BackendClosedError, BackendGetMetaError } from './errors.ts';
 import type { Keys } from './keys.ts';
 import { PENDING_META, type TaskMeta } from './meta.ts';
 import type { KeyStore } from './ports.ts';
-import { A_TURN, inParts } from './turns.ts';
+import { A_PART, inParts } from './turns.ts';
 
 /** Metas as they are stored: the errors in them are still {@link ExceptionInfo}. */
 export class Reader {
@@ -57,7 +57,7 @@ export class Reader {
       }
     };
     // All of them before the first is read: what is read may take the place of what is known. Of few the reads leave at once.
-    if (taskIds.length > A_TURN) await inParts(taskIds, look);
+    if (taskIds.length > A_PART) await inParts(taskIds, look);
     else look(taskIds);
     const reads: Promise<void>[] = [];
     await inParts(missing, (part) => {

@@ -38,7 +38,8 @@ export const MUTANTS: readonly Mutant[] = [
     to: `true;
     const confirming = this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
     await this.#read(batch.filter(isCurrent));
-    await confirming;`,
+    await confirming;
+    if (batch.length > 0) return;`,
     caughtBy: [LATE],
   },
   {

@@ -8,7 +8,7 @@ import { Tally } from '../../src/consumer/tally.ts';
 import { Warnings } from '../../src/diagnostics.ts';
 import { createKeys } from '../../src/keys.ts';
 import type { TaskMeta } from '../../src/meta.ts';
-import { A_TURN, nextTurn } from '../../src/turns.ts';
+import { A_PART, A_TURN, nextTurn } from '../../src/turns.ts';
 import { type Asked, ScriptedDriver } from '../support/scripted-driver.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -257,7 +257,7 @@ describe('a link that is made anew', () => {
 });
 
 describe('a run over many tasks', () => {
-  it('reads 64 a turn and waits for 64 a turn', async () => {
+  it('reads 256 a turn and waits for 64 a turn', async () => {
     const asked: string[][] = [];
     const waits: string[] = [];
     const run = new Completions(
@@ -283,10 +283,11 @@ describe('a run over many tasks', () => {
       for await (const [taskId] of run.run()) told.push(taskId);
     })();
     expect(await turns(() => asked.flat().length + waits.length)).toEqual([
-      ...TURNS.slice(0, -1),
+      A_PART,
+      2 * A_PART,
       ...TURNS.map((begun) => COUNT + begun),
     ]);
     await reading;
-    expect([asked.map(({ length }) => length), waits, told]).toEqual([TURNS.map(() => A_TURN), ids, ids]);
+    expect([asked.map(({ length }) => length), waits, told]).toEqual([[A_PART, A_PART, COUNT - 2 * A_PART], ids, ids]);
   });
 });

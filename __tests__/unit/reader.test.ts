@@ -6,7 +6,7 @@ import { RedisBackend } from '../../src/index.ts';
 import { createKeys } from '../../src/keys.ts';
 import { Reader } from '../../src/reader.ts';
 import { createJsonSerializer } from '../../src/serializers/json.ts';
-import { A_TURN } from '../../src/turns.ts';
+import { A_PART } from '../../src/turns.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 const keys = createKeys('');
@@ -32,31 +32,31 @@ beforeEach(() => {
   asked = [];
   failing = undefined;
   const codec = new Codec({ serializer: createJsonSerializer(), exceptions: new ExceptionRegistry(), maxPayload: 1e6 });
-  const cache = new ResultCache({ maxEntries: A_TURN, maxBytes: 1e6, expires: null }, new VirtualClock());
+  const cache = new ResultCache({ maxEntries: A_PART, maxBytes: 1e6, expires: null }, new VirtualClock());
   reader = new Reader(store, keys, codec, cache);
 });
 
 const sizes = (): number[] => asked.map(({ length }) => length);
 
 describe('a read of many', () => {
-  it('is one of 64 keys a turn, each key once, in the order of the ids', async () => {
-    const ids = idsOf(2 * A_TURN + 1);
+  it('is one of 256 keys a turn, each key once, in the order of the ids', async () => {
+    const ids = idsOf(2 * A_PART + 1);
     const metas = await reader.readMany([...ids, 't3', ...ids]);
     expect([...metas].map(([id, { result }]) => [id, result])).toEqual(ids.map((id) => [id, id]));
-    expect(sizes()).toEqual([A_TURN, A_TURN, 1]);
+    expect(sizes()).toEqual([A_PART, A_PART, 1]);
   });
 
   it('asks for none that is known, however much the others bring', async () => {
-    const known = idsOf(A_TURN);
+    const known = idsOf(A_PART);
     await reader.readMany(known);
-    const metas = await reader.readMany([...Array.from({ length: A_TURN }, (_, i) => `other${i}`), ...known]);
-    expect([metas.size, sizes()]).toEqual([2 * A_TURN, [A_TURN, A_TURN]]);
+    const metas = await reader.readMany([...Array.from({ length: A_PART }, (_, i) => `other${i}`), ...known]);
+    expect([metas.size, sizes()]).toEqual([2 * A_PART, [A_PART, A_PART]]);
   });
 
   it('fails with the first part that does, and leaves nothing unhandled', async () => {
     failing = 2;
-    await expect(reader.readMany(idsOf(3 * A_TURN))).rejects.toThrow('Could not read results: down');
-    expect(sizes()).toEqual([A_TURN, A_TURN, A_TURN]);
+    await expect(reader.readMany(idsOf(3 * A_PART))).rejects.toThrow('Could not read results: down');
+    expect(sizes()).toEqual([A_PART, A_PART, A_PART]);
   });
 
   it('of nothing asks for nothing', async () => {
@@ -66,7 +66,7 @@ describe('a read of many', () => {
 
 it('getMany rejects with what goes wrong with any of its results, in whichever turn', async () => {
   await using backend = new RedisBackend({}, { url: 'memory://' });
-  const ids = idsOf(A_TURN + 1);
+  const ids = idsOf(A_PART + 1);
   const present = jest.spyOn(Codec.prototype, 'present').mockImplementation((meta, taskId) => {
     if (taskId === ids.at(-1)) throw new Error('enough');
     return meta;

@@ -26,7 +26,7 @@ import type { TaskMeta } from '../meta.ts';
 import { isReady } from '../states.ts';
 import type { Look, Looks } from './looks.ts';
 import type { Tally } from './tally.ts';
-import { inParts, inTurns } from '../turns.ts';
+import { A_TURN, inParts, inTurns } from '../turns.ts';
 import type { WaitReporter } from './wait-report.ts';
 
 /**
@@ -168,7 +168,7 @@ export class Completions implements Look {
     this.#parts.looks?.delete(this);
     if (this.#over) return;
     if (only) this.#expire(0, 'unready');
-    else void inTurns(this.#pending, (taskId) => void this.#wait(taskId));
+    else void inTurns(this.#pending, A_TURN, (taskId) => void this.#wait(taskId));
   }
 
   /** Reads what is pending, so many tasks a turn, and hands it on in its order. Rejects with the first failure. */

@@ -41,7 +41,7 @@ import type { ChannelListener } from '../ports.ts';
 import { Signals } from './signals.ts';
 import { isReady } from '../states.ts';
 import { noteSince, Tally } from './tally.ts';
-import { inTurns } from '../turns.ts';
+import { A_PART, A_TURN, inTurns } from '../turns.ts';
 import { Verifier, type VerifierHost } from './verifier.ts';
 
 /** Joins the channels of a source to those who wait. */
@@ -120,7 +120,7 @@ export class Consumer implements ChannelListener, VerifierHost {
     this.#backstop.close();
     this.holds.close();
     this.known.close();
-    return inTurns(this.#channels.values(), (channel) => {
+    return inTurns(this.#channels.values(), A_TURN, (channel) => {
       this.#endAll(channel, new WaitFailure('closed', () => new BackendClosedError()));
       channel.state = 'unsubscribing';
       this.#channels.delete(channel.key);
@@ -148,7 +148,7 @@ export class Consumer implements ChannelListener, VerifierHost {
   onReconnect(): void {
     this.#verifier.ready();
     // A channel whose turn has not come is as it was: what it misses, the read that follows finds.
-    void inTurns(this.#channels.values(), (channel) => {
+    void inTurns(this.#channels.values(), A_PART, (channel) => {
       if (!channel.wanted) this.#channels.delete(channel.key);
       else if (this.#verifier.isStale(channel)) this.#subscribe(channel);
     });
@@ -189,7 +189,6 @@ export class Consumer implements ChannelListener, VerifierHost {
     const present = this.#channels.get(key);
     if (present && present.state !== 'unsubscribing') return present;
     const channel = present ?? new Channel(taskId, key);
-    channel.last = undefined;
     // Not at each new link: one that never lives to confirm must not put the backstop off for ever.
     channel.readAt = this.#parts.clock.now();
     this.#channels.set(key, channel);
@@ -209,6 +208,7 @@ export class Consumer implements ChannelListener, VerifierHost {
   #leave(channel: Channel): void {
     channel.generation += 1;
     channel.state = 'unsubscribing';
+    channel.last = undefined;
     this.#verifier.leave(channel);
   }
 

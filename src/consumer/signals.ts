@@ -1,5 +1,5 @@
 /** Abort signals, listened to once each however many waits they govern. */
-import { inTurns } from '../turns.ts';
+import { A_TURN, inTurns } from '../turns.ts';
 
 interface Governed<T> {
   readonly members: Set<T>;
@@ -31,7 +31,7 @@ export class Signals<T> {
     const members = new Set<T>();
     const listener = (): void => {
       this.#signals.delete(signal);
-      void inTurns(members, (member) => {
+      void inTurns(members, A_TURN, (member) => {
         this.#onAbort(member, signal.reason);
       });
     };

@@ -31,34 +31,33 @@ export function withDeadline<T>(stream: RedisStream, send: () => Promise<T>, opt
   return new Promise<T>((resolve, reject) => {
     let timer: Timer;
     let settled = false;
+    let heard = received;
     const judge = (): void => {
       if (settled) return;
       if (left() > 0) arm();
+      else if (stream.bytesRead > heard) look();
       else reject(options.late());
     };
+    // After a stall of our own the reply may lie unread in the socket, behind others: all of that comes before the judgement.
+    const look = (): void => {
+      heard = stream.bytesRead;
+      setImmediate(judge);
+    };
     const arm = (): void => {
-      // After a stall of our own the reply may lie unread in the socket: look at it before judging.
-      timer = clock.after(left(), () => setImmediate(judge));
+      timer = clock.after(left(), look);
     };
     const answer = send();
     addTraffic(stream, bytes);
     arm();
-    const settle = (): void => {
-      settled = true;
-      timer.cancel();
-      addTraffic(stream, -bytes);
-    };
-    answer.then(
-      (value) => {
-        settle();
-        resolve(value);
-      },
-      (error: unknown) => {
-        settle();
-        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the command rejects
-        reject(error);
-      },
-    );
+    const settling =
+      <V>(settle: (end: V) => void) =>
+      (end: V): void => {
+        settled = true;
+        timer.cancel();
+        addTraffic(stream, -bytes);
+        settle(end);
+      };
+    answer.then(settling(resolve), settling(reject));
   });
 }
 

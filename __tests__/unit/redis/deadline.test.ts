@@ -1,6 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from '@jest/globals';
 import { withDeadline, within } from '../../../src/redis/deadline.ts';
+import type { Timer } from '../../../src/clock.ts';
+import { nextTurn } from '../../../src/turns.ts';
 import { MIB, traffic } from '../../../src/redis/traffic.ts';
 import { VirtualClock } from '../../support/virtual-clock.ts';
 
@@ -17,6 +19,32 @@ describe('the deadline of a command', () => {
     });
     await clock.advance(60_000);
     expect(over).toBe(5_000);
+  });
+});
+
+describe('a command whose time is over after a stall', () => {
+  it('is judged once nothing more comes in: its reply may lie behind others', async () => {
+    let now = 0;
+    let fire: (() => void) | undefined;
+    const after = (_: number, run: () => void): Timer => {
+      fire = run;
+      return { cancel: () => undefined };
+    };
+    const clock = { now: () => now, wall: () => now, after };
+    const stream = { writable: true, bytesRead: 0, writableLength: 0, destroy: () => undefined };
+    const ends: unknown[] = [];
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const options = { clock, acceptedMs: 0, timeoutMs: 5_000, bytes: 0, late };
+    withDeadline(stream, never, options).catch((error: unknown) => ends.push(error));
+    now = 60_000;
+    fire?.();
+    for (let turn = 0; turn < 20; turn += 1) {
+      stream.bytesRead += 65_536;
+      await nextTurn();
+    }
+    expect(ends).toEqual([]);
+    for (let turn = 0; turn < 2; turn += 1) await nextTurn();
+    expect(ends).toEqual([late()]);
   });
 });
 

@@ -104,6 +104,7 @@ function listen() {
   const former = stream;
   if (open.length === 0) {
     former?.close();
+    connection('');
     return Promise.resolve();
   }
   const query = new URLSearchParams(open.map(({ task, taskId }) => ['task', `${task}:${taskId}`]));
