@@ -1,5 +1,6 @@
 /** How long single turns of the event loop are, with V8's collector and without. */
 import { type Profiler, Session } from 'node:inspector/promises';
+import { standApart } from './pin.ts';
 
 /** What a probe saw. */
 export interface Turns {
@@ -33,6 +34,8 @@ export async function turnsOf(run: () => Promise<unknown>): Promise<Turns> {
   await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_US });
   const origin = performance.now();
   await session.post('Profiler.start');
+  // After that: the profiler has a thread of its own.
+  standApart();
   const turns = await watched(run);
   const { profile } = await session.post('Profiler.stop');
   session.disconnect();

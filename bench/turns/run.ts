@@ -1,7 +1,7 @@
 /** `npm run bench:turns -- [--waits 100000] [--rounds 5] [--json bench/results/turns.json]`: see ../README.md. */
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
@@ -10,19 +10,9 @@ import { markdown } from '../report.ts';
 import { startServer } from '../server.ts';
 import { surroundings } from '../surroundings.ts';
 import { phases } from './phases.ts';
+import { share } from './pin.ts';
 import type { Turns } from './probe.ts';
 import { turnRows, type TurnsRun } from './table.ts';
-
-/**
- * Gives a process, or its main thread alone, a processor: the last one for Redis, the storing process and V8's helpers, the first
- * one for the thread that is measured, so that how long its turns are is not a matter of who else runs. By taskset, on Linux.
- */
-function pin(which: 'first' | 'last', scope: 'process' | 'main thread'): void {
-  if (process.platform !== 'linux') return;
-  const allowed = /^Cpus_allowed_list:(.*)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '';
-  const processor = allowed.match(/\d+/g)?.at(which === 'first' ? 0 : -1) ?? '0';
-  execFileSync('taskset', [...(scope === 'process' ? ['-a'] : []), '-c', '-p', processor, String(process.pid)]);
-}
 
 const tell = (message: object): boolean | undefined => process.send?.(message);
 
@@ -32,7 +22,6 @@ type Told =
 
 /** The measured process: one round. */
 async function measured(port: number, count: number): Promise<void> {
-  pin('first', 'main thread');
   const admin = new Redis(port, '127.0.0.1');
   const ground = {
     port,
@@ -77,7 +66,7 @@ async function main(): Promise<void> {
     await measured(Number(values.port), count);
     return;
   }
-  pin('last', 'process');
+  share();
   const server = await startServer();
   const admin = new Redis(server.port, '127.0.0.1');
   const seen: Record<string, Turns[]> = {};

@@ -24,7 +24,9 @@ function heard(name: 'wait' | 'timeout'): Promise<void> {
 }
 
 /** A session whose output nobody reads as yet. */
-function stalled(options: BackendOptions = {}): Session & { readonly stdout: PassThrough; readonly stderr: PassThrough } {
+function stalled(
+  options: BackendOptions = {},
+): Session & { readonly stdout: PassThrough; readonly stderr: PassThrough } {
   const stdout = new PassThrough({ highWaterMark: 1 });
   const stderr = new PassThrough();
   const signal = new AbortController().signal;
