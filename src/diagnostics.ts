@@ -120,7 +120,7 @@ export interface DiagnosticEvents {
 export interface BackendStats {
   /** Waits that are not settled. */
   readonly waits: number;
-  /** Channels subscribed, or being so. */
+  /** Channels subscribed, being so, or not let go of yet: under load up to 10,000 of those. */
   readonly channels: number;
   /** Tasks that `onTaskCall` was called for, and that nobody has waited for yet. */
   readonly held: number;
