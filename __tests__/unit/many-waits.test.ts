@@ -1,4 +1,6 @@
 /** What one turn of the event loop does of much. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ResultCache } from '../../src/cache.ts';
 import { type WaitEnd, WaitFailure, type WaitLimits } from '../../src/consumer/channel.ts';
@@ -185,6 +187,23 @@ describe('UNSUBSCRIBEs', () => {
     expect(sum(driver.unsubscribes)).toBe(512);
     await turns(() => sum(driver.unsubscribes));
     expect(sum(driver.unsubscribes)).toBe(many.length);
+  });
+});
+
+describe('a channel that is still to be unsubscribed from', () => {
+  it('keeps no result', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    await live();
+    const deliver = (): WeakRef<Buffer> => {
+      const payload = Buffer.alloc(1000);
+      driver.listener.onMessage(keys.task(LAST), payload);
+      return new WeakRef(payload);
+    };
+    const payload = deliver();
+    await nextTurn();
+    collect();
+    expect([consumer.channels, payload.deref()]).toEqual([COUNT, undefined]);
   });
 });
 
