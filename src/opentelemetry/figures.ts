@@ -19,7 +19,11 @@ interface Figure {
 /** Those of `stats()` that no event tells of. */
 const FIGURES: Partial<Record<keyof BackendStats, Figure>> = {
   waits: { name: 'wait.active', unit: '{wait}', description: 'Waits that are not settled.' },
-  channels: { name: 'channels', unit: '{channel}', description: 'Channels subscribed, being so, or not let go of yet.' },
+  channels: {
+    name: 'channels',
+    unit: '{channel}',
+    description: 'Channels subscribed, being so, or not let go of yet.',
+  },
   held: { name: 'held', unit: '{task}', description: 'Tasks called for, and not waited for yet.' },
   stores: { name: 'store.active', unit: '{store}', description: 'Stores that are not settled.' },
   storeBytes: { name: 'store.active.size', unit: 'By', description: 'Payload bytes of stores that are not settled.' },
