@@ -34,12 +34,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     title: 'the key is read before the subscription is confirmed',
     file: 'consumer/verifier.ts',
-    from: `await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));`,
-    to: `true;
-    const confirming = this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
-    await this.#read(batch.filter(isCurrent));
-    await confirming;
-    if (batch.length > 0) return;`,
+    from: `    const subscribed = await this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+    if (subscribed && this.#window < RUNNING) {
+      this.#window = RUNNING;
+      this.#schedule();
+    }
+    const read = await this.#read(batch.filter((member) => isCurrent(member) && member.channel.state === 'reading'));`,
+    to: `    const confirming = this.#subscribe(batch.filter(({ channel }) => channel.state === 'subscribing'));
+    const read = await this.#read(batch.filter(isCurrent));
+    const subscribed = await confirming;
+    this.#window = RUNNING;`,
     caughtBy: [LATE],
   },
   {

@@ -15,7 +15,7 @@ export function standApart(): void {
 
 function taskset(place: 0 | -1, ...options: string[]): void {
   if (process.platform !== 'linux') return;
-  // Those that this process had before it was given one.
+  // Those of the machine or the container: this process's own are fewer once it was given one.
   const allowed = /^Cpus_allowed_list:(.*)$/m.exec(readFileSync('/proc/1/status', 'utf8'))?.[1] ?? '';
   const processor = allowed.match(/\d+/g)?.at(place) ?? '0';
   execFileSync('taskset', [...options, '--cpu-list', '--pid', processor, String(process.pid)]);
