@@ -3,6 +3,7 @@ import type { Timer } from '../clock.ts';
 import type { TaskMeta } from '../meta.ts';
 import type { AnsweredBy, WaitOutcome } from '../diagnostics.ts';
 import { BackendClosedError } from '../errors.ts';
+import { SmallSet } from './small-set.ts';
 import { isReady } from '../states.ts';
 
 /**
@@ -124,7 +125,7 @@ export class Channel {
   readonly taskId: string;
   /** The key, which is also the channel's name. */
   readonly key: string;
-  readonly waiters: Set<Waiter>;
+  readonly waiters: SmallSet<Waiter>;
   /** Whether it is held for a wait to come. Never together with waiters. */
   held = false;
   /** Counts up whenever what is in flight no longer counts. */
@@ -149,7 +150,7 @@ export class Channel {
   constructor(taskId: string, key: string) {
     this.taskId = taskId;
     this.key = key;
-    this.waiters = new Set();
+    this.waiters = new SmallSet();
     this.readAt = -Infinity;
   }
 
