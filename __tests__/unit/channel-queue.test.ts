@@ -23,17 +23,33 @@ describe('a queue of channels', () => {
     expect(take(queue)).toEqual(['b']);
   });
 
-  it('leaves out what was deleted, by key whichever channel it was', () => {
-    const queue = queueOf('a', 'b');
-    queue.delete(new Channel('a', 'a'));
-    expect(take(queue)).toEqual(['b']);
+  it.each([0, 1, 2])('lets go of a channel that another one takes, the one at %i', (index) => {
+    const queue = queueOf('a', 'b', 'c');
+    const other = queueOf('d');
+    const channels = queue.take(3);
+    for (const channel of channels) queue.add(channel);
+    const moved = channels[index] ?? new Channel('none', 'none');
+    other.add(moved);
+    expect([queue.size, other.size]).toEqual([2, 2]);
+    expect(take(queue)).toEqual(['a', 'b', 'c'].filter((key) => key !== moved.key));
+    expect(take(other)).toEqual(['d', moved.key]);
   });
 
-  it('has one channel a key: the last', () => {
-    const queue = queueOf('a');
-    const other = new Channel('a', 'a');
-    queue.add(other);
-    expect(queue.take(2)).toEqual([other]);
+  it('has a channel once, in its place', () => {
+    const queue = queueOf('a', 'b');
+    const [first] = queue.take(1) as [Channel];
+    for (let count = 0; count < 2; count += 1) queue.add(first);
+    expect([queue.size, take(queue), queue.size]).toEqual([2, ['b', 'a'], 0]);
+  });
+
+  it('takes in again those that it let go of all at once', () => {
+    const queue = new ChannelQueue();
+    const channels = ['a', 'b'].map((key) => new Channel(key, key));
+    for (const channel of channels) queue.add(channel);
+    queue.clear();
+    expect([queue.size, take(queue)]).toEqual([0, []]);
+    for (const channel of channels.toReversed()) queue.add(channel);
+    expect([queue.size, take(queue)]).toEqual([2, ['b', 'a']]);
   });
 
   it.each([

@@ -1,41 +1,41 @@
-/** Channels that wait for something, one a key, in the order they came. */
-import type { Channel } from './channel.ts';
+/** Channels that wait for something, in the order they came. Linked: a `Map` of 100,000 holds the loop when it grows. */
+import type { Channel, Row } from './channel.ts';
 
-/**
- * By key, since a key may have had another channel before. Its head is kept: to look for it anew would be to pass each
- * time over the places of all that were taken.
- */
+/** A channel is in one queue at a time: to be added to another is to leave the one it is in. */
 export class ChannelQueue {
-  #channels = new Map<string, Channel>();
-  #head = this.#channels.values();
+  #row = emptyRow();
 
   get size(): number {
-    return this.#channels.size;
+    return this.#row.size;
   }
 
-  /** Adds a channel, in the place of another one of its key. */
+  /** Adds a channel at the end; one that is here already keeps its place. */
   add(channel: Channel): void {
-    this.#channels.set(channel.key, channel);
+    const row = this.#row;
+    if (channel.row === row) return;
+    remove(channel);
+    const { last } = row;
+    channel.row = row;
+    channel.before = last;
+    if (last) last.after = channel;
+    else row.first = channel;
+    row.last = channel;
+    row.size += 1;
   }
 
-  delete({ key }: Channel): void {
-    this.#channels.delete(key);
-  }
-
+  /** Lets go of all at once. */
   clear(): void {
-    this.#channels.clear();
+    this.#row = emptyRow();
   }
 
   /** The first ones, which leave it. */
   take(most: number): Channel[] {
     const taken: Channel[] = [];
-    while (taken.length < most && this.#channels.size > 0) {
-      const { value } = this.#head.next();
-      if (!value) this.#head = this.#channels.values();
-      else {
-        this.#channels.delete(value.key);
-        taken.push(value);
-      }
+    while (taken.length < most) {
+      const { first } = this.#row;
+      if (!first) break;
+      remove(first);
+      taken.push(first);
     }
     return taken;
   }
@@ -43,11 +43,24 @@ export class ChannelQueue {
   /** Takes over all of another queue. */
   absorb(other: ChannelQueue): void {
     // The shorter one is moved: most often the other is empty.
-    if (other.size > this.size) {
-      [this.#channels, other.#channels] = [other.#channels, this.#channels];
-      [this.#head, other.#head] = [other.#head, this.#head];
-    }
-    for (const channel of other.#channels.values()) this.add(channel);
-    other.clear();
+    if (other.size > this.size) [this.#row, other.#row] = [other.#row, this.#row];
+    for (const channel of other.take(other.size)) this.add(channel);
   }
+}
+
+function emptyRow(): Row {
+  return { size: 0, first: undefined, last: undefined };
+}
+
+function remove(channel: Channel): void {
+  const { row, before, after } = channel;
+  if (!row) return;
+  if (before) before.after = after;
+  else row.first = after;
+  if (after) after.before = before;
+  else row.last = before;
+  row.size -= 1;
+  channel.row = undefined;
+  channel.before = undefined;
+  channel.after = undefined;
 }

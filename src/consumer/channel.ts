@@ -120,6 +120,13 @@ export interface Sighting {
   readonly by: SeenBy;
 }
 
+/** Channels in a queue: see channel-queue.ts. */
+export interface Row {
+  size: number;
+  first: Channel | undefined;
+  last: Channel | undefined;
+}
+
 /** One channel. */
 export class Channel {
   readonly taskId: string;
@@ -144,6 +151,10 @@ export class Channel {
   readies = 0;
   /** When the key was last read, or, before that, when the channel was joined; on the monotonic clock. */
   readAt: number;
+  /** The queue that it is in, and its neighbours there. */
+  row: Row | undefined;
+  before: Channel | undefined;
+  after: Channel | undefined;
   #state: ChannelState = 'subscribing';
   #subscribed: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 

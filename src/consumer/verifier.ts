@@ -84,7 +84,6 @@ export class Verifier {
 
   /** Subscribes to a channel in state `subscribing`, and reads it unless it is only held; only reads one in state `reading`. */
   verify(channel: Channel): void {
-    this.#stalled.delete(channel);
     this.#wanted.add(channel);
     this.#schedule();
   }
@@ -92,8 +91,6 @@ export class Verifier {
   /** Unsubscribes from a channel. */
   leave(channel: Channel): void {
     if (this.#closed) return;
-    this.#stalled.delete(channel);
-    this.#wanted.delete(channel);
     this.#left = true;
     this.#leaving.add(channel);
     this.#turn();
@@ -155,7 +152,7 @@ export class Verifier {
   #flushLeaving(): void {
     const giveWay = this.#left && this.#leaving.size <= GIVE_WAY;
     this.#left = false;
-    // Of one that is wanted again the SUBSCRIBE may have left already.
+    // After a break another channel may have come in the place of one, whose SUBSCRIBE has left already.
     const unwanted = this.#leaving.take(giveWay ? 0 : BATCH).filter((channel) => !this.#host.isWanted(channel));
     if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
     if (this.#leaving.size > 0) this.#turn();
