@@ -17,7 +17,7 @@ export default {
     config: {
       projects: [],
       testMatch: [
-        '<rootDir>/__tests__/unit/{always-retry,backstop*,channel*,completions*,consumer*,deadlines,diagnostics,feed,holds*,known-waits,late-waits,looks,many-waits,storer*,verifier*,waiting,watch}.test.ts',
+        '<rootDir>/__tests__/unit/{always-retry,backstop*,channel*,completions*,consumer*,deadlines,diagnostics,feed,holds*,known-waits,late-waits,looks,many-waits,small-set,storer*,verifier*,waiting,watch}.test.ts',
         '<rootDir>/__tests__/unit/redis/{asking,deadline*,scripts*,store*,subscriber*,tick-batch*,watchdog*}.test.ts',
       ],
       roots: ['<rootDir>/src', '<rootDir>/__tests__/support', '<rootDir>/__tests__/unit'],

@@ -36,10 +36,19 @@ describe('a queue of channels', () => {
   });
 
   it('has a channel once, in its place', () => {
-    const queue = queueOf('a', 'b');
-    const [first] = queue.take(1) as [Channel];
-    for (let count = 0; count < 2; count += 1) queue.add(first);
-    expect([queue.size, take(queue), queue.size]).toEqual([2, ['b', 'a'], 0]);
+    const queue = new ChannelQueue();
+    const channels = ['a', 'b'].map((key) => new Channel(key, key));
+    for (const channel of [...channels, ...channels.slice(0, 1)]) queue.add(channel);
+    expect([queue.size, take(queue), queue.size]).toEqual([2, ['a', 'b'], 0]);
+  });
+
+  it('goes on with one that is added after its last one was taken by another', () => {
+    const queue = queueOf('a');
+    const last = new Channel('b', 'b');
+    queue.add(last);
+    new ChannelQueue().add(last);
+    queue.add(new Channel('c', 'c'));
+    expect(take(queue)).toEqual(['a', 'c']);
   });
 
   it('takes in again those that it let go of all at once', () => {

@@ -212,6 +212,21 @@ describe('an UNSUBSCRIBE that is refused for now', () => {
     expect(clock.timers).toBe(0);
   });
 
+  it('keeps back no newer one of the same channel', async () => {
+    const channel = await subscribing();
+    for (let turn = 1; turn <= 2; turn += 1) {
+      wanted = false;
+      channel.generation += 1;
+      channel.state = 'unsubscribing';
+      verifier.leave(channel);
+      // The first one has left when the second is asked for, and is refused before the second leaves.
+      if (turn === 1) await settle();
+    }
+    driver.unsubscribes[0]?.answer([refusal('BUSY')]);
+    await settle();
+    expect([driver.log.slice(1), clock.timers]).toEqual([['UNSUBSCRIBE key-t', 'UNSUBSCRIBE key-t'], 0]);
+  });
+
   it('is not sent again when somebody else has come to want the channel since', async () => {
     await leave();
     await refuse();

@@ -152,7 +152,7 @@ export class Verifier {
   #flushLeaving(): void {
     const giveWay = this.#left && this.#leaving.size <= GIVE_WAY;
     this.#left = false;
-    // After a break another channel may have come in the place of one, whose SUBSCRIBE has left already.
+    // Another channel may have come in the place of one that the server has let go of, with a SUBSCRIBE that has left already.
     const unwanted = this.#leaving.take(giveWay ? 0 : BATCH).filter((channel) => !this.#host.isWanted(channel));
     if (unwanted.length > 0) void this.#unsubscribe(unwanted.map((channel) => this.#member(channel)));
     if (this.#leaving.size > 0) this.#turn();
@@ -241,9 +241,11 @@ export class Verifier {
   /** Never rejects. */
   async #unsubscribe(members: readonly Member[]): Promise<void> {
     const refusals = await this.#source.unsubscribe(members.map(({ channel }) => channel.key));
-    members.forEach(({ channel, generation }, i) => {
+    members.forEach((member, i) => {
+      const { channel, generation } = member;
       if (!isRetryable(refusals[i])) this.#host.onUnsubscribed(channel, generation);
-      else if (!this.#host.isWanted(channel)) this.#kept.add(channel);
+      // Of a newer generation, another UNSUBSCRIBE is on its way.
+      else if (isCurrent(member) && !this.#host.isWanted(channel)) this.#kept.add(channel);
     });
     this.#retryLater();
   }
